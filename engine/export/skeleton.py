@@ -86,7 +86,7 @@ class Records(Protocol):
         """The refs in name order, tombstones not among them."""
 
     def log_blocks(self) -> Iterator[list[LogRecord]]:
-        """The log entries, by name and newest first, likewise."""
+        """The log entries, by name and newest first, tombstones not among them."""
 
 
 class Exportable(Protocol):

@@ -140,7 +140,7 @@ class Replacements:
         return known or oid
 
     def log_id(self, oid: bytes, plain: int = 0) -> bytes:
-        """The same for an id in a reflog; if plain enough, one byte again and again, and not only for it."""
+        """What stands for an id in a reflog; if plain enough, one byte again and again, for several."""
         made = self.id(oid)
         is_plain = plain == PLAINEST and made[0] and oid not in self._ids  # a ref's value and its log agree
         return made[:1] * len(oid) if is_plain else made

@@ -248,7 +248,7 @@ class Block:
             yield records
 
     def records(self, decode: Callable[..., Part[_T]], *args: int) -> Iterator[_T]:
-        """The same records, one by one."""
+        """All records one by one, by one of those functions. Raises `FormatError`."""
         return chain.from_iterable(self.parts(decode, *args))
 
     def refs(self, hash_size: int, min_update_index: int) -> list[RefRecord]:
@@ -256,15 +256,15 @@ class Block:
         return list(self.records(decode_refs, hash_size, min_update_index))
 
     def logs(self, hash_size: int) -> list[LogRecord]:
-        """All log records likewise."""
+        """All log records of a block that is not large. Raises `FormatError`."""
         return list(self.records(decode_logs, hash_size))
 
     def objects(self) -> list[ObjectRecord]:
-        """All object records likewise."""
+        """All records of a block of objects that is not large. Raises `FormatError`."""
         return list(self.records(decode_objects))
 
     def index(self) -> list[IndexRecord]:
-        """All index records likewise."""
+        """All records of an index block that is not large. Raises `FormatError`."""
         return list(self.records(decode_index))
 
     def seek(self, key: bytes, find: Callable[..., _T | None], *numbers: int) -> _T | None:

@@ -227,7 +227,7 @@ def cut_refs(
 def split_refs(
     data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int, min_update_index: int, shift: int
 ) -> Part[Encoded]:
-    """The same refs one by one."""
+    """The ref records of a block, each cut out for a table whose limits begin `shift` lower."""
     numbers = hash_size, min_update_index, shift
     refs, pos, last_key, spent = cut_refs(data, pos, end, key, spent, *numbers)
     items: list[Encoded] = []
@@ -302,7 +302,7 @@ def raw_committer(item: Encoded, hash_size: int) -> bytes:
 
 
 def normalised(item: Encoded, hash_size: int) -> Encoded:
-    """The same log record with exactly one newline at the end of its message."""
+    """A log record with exactly one newline at the end of its message."""
     key, previous, prefix, kind, tail_len, encoded = item
     if kind == DELETION or (encoded.endswith(b"\n") and not encoded.endswith(b"\n\n")):
         return item

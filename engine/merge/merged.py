@@ -376,7 +376,7 @@ def _without_markers(origins: list[tuple[LogRecord, Table]]) -> list[tuple[LogRe
 
 
 def _from(first: _K, blocks: Iterable[list[_T]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
-    """The same blocks without the records in front of the first key."""
+    """Blocks without the records in front of the first key."""
     stream = iter(blocks)
     for records in stream:
         at = bisect_left(records, first, key=key_of)

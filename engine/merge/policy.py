@@ -98,7 +98,7 @@ def suggest_compaction_segment(sizes: Sequence[int]) -> Segment:
 
 
 def suggest_geometric_segment(sizes: Sequence[int], factor: int = DEFAULT_FACTOR) -> Segment:
-    """The tables that the geometric rule would merge, likewise. Raises as `geometric_steps` does."""
+    """The tables that the geometric rule would merge, maybe none. Raises as `geometric_steps` does."""
     return _result(_geometric(sizes, check_factor(factor)))
 
 

@@ -190,7 +190,7 @@ class ReadableTable(Table):
     def _in_order(
         self, blocks: Iterator[list[_R]], ascend: Callable[[list[_R], bytes], bool]
     ) -> Iterator[list[_R]]:
-        """The same blocks, each as soon as it is seen that the next one follows it.
+        """Blocks of a scan, each as soon as it is seen that the next one follows it.
 
         Raises `FormatError` where names do not ascend, and does not hand out the block before: its last
         name may be the wrong one.
@@ -285,7 +285,7 @@ class BrokenTable(ReadableTable):
         raise self.loss()
 
     def blocks(self) -> NoReturn:
-        """Refused likewise: raises `fault`."""
+        """Refused: raises `fault`."""
         raise self.loss()
 
 
@@ -304,7 +304,7 @@ def open_table(path: str, name: str, hash_id: HashId) -> ReadableTable:
 
 
 def no_shortage(error: FormatError | OSError) -> FormatError | OSError:
-    """The same error. That no more files can be opened is no fault of any of them: raises that one."""
+    """An error that is a fault of its file. That no more files can be opened is none: raises that one."""
     if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
         raise error
     return error

@@ -136,7 +136,7 @@ def arranged(listed: Sequence[Candidate], *, sorts: bool) -> list[Candidate]:
 
 
 def merged(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The same in the same order, those that do not follow the ones before merged with them."""
+    """Tables in the same order, those that do not follow the ones before merged with them."""
     made: list[Candidate] = []
     for candidate in candidates:
         while made and not _may_follow(made[-1], candidate):
@@ -146,7 +146,7 @@ def merged(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def inserted(candidates: Sequence[Candidate], one: Candidate) -> list[Candidate]:
-    """The same with one more table: below those that reach as far as it does or farther, so that they win."""
+    """Tables with one more: below those that reach as far as it does or farther, so that they win."""
     at = next((number for number, other in enumerate(candidates) if other.high >= one.high), len(candidates))
     return merged([*candidates[:at], one, *candidates[at:]])
 

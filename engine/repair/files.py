@@ -90,11 +90,11 @@ class TableFile:
         return joined(self.reasons)
 
     def candidate(self, *, is_listed: bool) -> Candidate:
-        """It as one to choose from; it can be read."""
+        """The file, which can be read, as one to choose from."""
         return Candidate((self.file,), *self.readable.limits, not self.rewrites, is_listed, self.size)
 
     def rewrite(self, reason: str, becomes: Input) -> None:
-        """It cannot stay as it is, because of an error."""
+        """Have the file, which cannot stay as it is for this reason, come as `becomes`."""
         self.reasons.append(reason)
         self.rewrites, self.severity, self.input = True, Severity.ERROR, becomes
 
@@ -132,7 +132,7 @@ class Evidence:
         return [finding for finding in self._findings if finding.file == name]
 
     def codes(self, name: str) -> set[str]:
-        """The same in short."""
+        """The codes of what is wrong with a file."""
         return {finding.code for finding in self.findings(name)}
 
     def files_with(self, *codes: str) -> set[str]:

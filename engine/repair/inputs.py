@@ -117,7 +117,7 @@ class Input(NamedTuple):
         return ref if ref.update_index == fitted else ref.replace(update_index=fitted)
 
     def encoded_refs(self, table: Table, min_update_index: int) -> Iterator[list[Encoded]]:
-        """The same of a table, as they are stored in one with this lower limit."""
+        """The refs of a table that the repaired stack takes, as they are stored with this lower limit."""
         if table.min_update_index < min_update_index:
             for refs in self.fitted_refs(table.ref_blocks()):
                 yield [ref_item(ref, min_update_index, table.hash_id.size) for ref in refs]
@@ -212,7 +212,7 @@ class OpenInputs:
         return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
 
     def raw_refs(self, min_update_index: int) -> Iterator[RawRefs]:
-        """The same as columns: of one input that comes as it is, no ref is looked at."""
+        """The refs as columns: of one input that comes as it is, no ref is looked at."""
         one, table = self._opened[0]
         is_one = len(self._opened) == 1 and one.restored is None and one.comes_as_it_is
         if is_one and table.min_update_index >= min_update_index:

@@ -50,7 +50,7 @@ def ref_outcomes(
 def judged_refs(
     plan: RepairPlan, progress: ProgressCallback | None = None, *, kept: bool = False
 ) -> Iterator[tuple[int, list[RefOutcome]]]:
-    """The same, each list with the number of refs that are simply kept, since the list before."""
+    """What becomes of each ref, each list with how many refs are simply kept since the one before."""
     judge = _Judge(plan)
     before, after = opened_views(plan)
     logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))

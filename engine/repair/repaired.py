@@ -26,7 +26,7 @@ class RepairedView:
                 yield live
 
     def log_blocks(self) -> Iterator[list[LogRecord]]:
-        """The log entries likewise, by name and newest first; markers are among them."""
+        """The log entries by name and newest first, markers among them, in lists of no particular length."""
         for logs in merge_blocks([source.logs() for source in self._sources], log_order):
             if live := [log for log in logs if not log.is_deletion]:
                 yield live

@@ -36,7 +36,7 @@ def ref_stretches(
 def log_stretches(
     plan: RepairPlan, before: list[OpenInputs], after: list[OpenInputs]
 ) -> Iterator[tuple[list[Encoded], list[Encoded]]]:
-    """The log entries likewise."""
+    """The log entries of both views side by side, a stretch at a time; of equal views, one list twice."""
     if are_same(plan, logs=True):
         return ((items, items) for items in all_logs(after))
     return side_by_side(all_logs(before), all_logs(after), item_key)
@@ -59,7 +59,7 @@ class Telling:
         self._done = self._told = 0
 
     def more(self, count: int) -> None:
-        """So many more were."""
+        """So many more were compared."""
         self._done += count
         if self._progress is not None and self._done - self._told >= _BATCH:
             self._told = self._done

@@ -73,7 +73,7 @@ class Readable(NamedTuple):
 
     @property
     def logs(self) -> list[LogRecord]:
-        """The log entries likewise."""
+        """The log entries among the records: all, or none."""
         return [] if self.type != LOG else _joined(self.items).logs(self.header.hash_id.size)
 
 

@@ -156,7 +156,7 @@ class Builder(Closing):
         self._grow(self._refs.add(items, offset))
 
     def add_logs(self, items: list[Encoded], offset: int) -> None:
-        """Take up log entries likewise: refs behind them are out of order."""
+        """Take up the log entries of a block: refs behind them are out of order."""
         self._refs.flush()
         self._refs.is_done = True
         self._grow(self._logs.add(items, offset))

@@ -34,7 +34,7 @@ def is_altered(name: bytes) -> bool:
 
 
 def holds_altered(names: Sequence[bytes]) -> bool:
-    """The same of any of these names, which ascend, so that the first one alone may be empty."""
+    """Whether no ref can have one of these names, which ascend: the first one alone may be empty."""
     return not names[0] or b"\0" in b"".join(names)
 
 
@@ -53,7 +53,7 @@ def newest_log(logs: Sequence[Encoded]) -> int:
 
 
 def tightened(items: list[Encoded]) -> list[Encoded]:
-    """The same, but written anew where a key shares more with the one before than its record says.
+    """Items, written anew where a key shares more with the one before than its record says.
 
     No writer known stores them so: the key before was altered, or this one.
     """
@@ -68,7 +68,7 @@ def tightened(items: list[Encoded]) -> list[Encoded]:
 
 
 def with_delta(ref: Encoded, delta: int) -> Encoded:
-    """The same ref with another update index."""
+    """A ref with another update index."""
     key, previous, prefix, kind, tail_len, encoded = ref
     tail_at = len(encoded) - tail_len
     tail = put_varint(delta) + encoded[get_varint(encoded, tail_at)[1] :]

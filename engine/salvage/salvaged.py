@@ -71,7 +71,7 @@ class Salvaged:
         return (self._refs_at.of(name), found) if found is not None else None
 
     def locate_log(self, name: bytes, update_index: int) -> tuple[int, AnyLog] | None:
-        """The newest log entry of a ref at or below an update index, and its block likewise."""
+        """The newest log entry of a ref at or below an update index, and the offset of its block."""
         both = (table.read_log(name, update_index) for table in (self.uncertain, self.table))
         found = [log for log in both if log is not None]
         # Of one update index, the certain entry, which comes last.
@@ -87,7 +87,7 @@ class Salvaged:
 
 
 def without_refs(salvaged: Salvaged, names: Collection[bytes]) -> Salvaged:
-    """The same without the refs of these names, which are among its losses still. Raises `OSError`."""
+    """What was salvaged but the refs of these names, which are among its losses still. Raises `OSError`."""
     table = salvaged.table
     low = table.min_update_index
     with Builder(table.name, table.hash_id, table.block_size, low) as made:

@@ -241,7 +241,7 @@ def _parts(
 def _and_what_is_lost(
     found: Iterator[Readable | Unreadable], block: Block, start: int, end: int
 ) -> Iterator[Readable | Unreadable]:
-    """The same; where nothing of it tells of a loss, one that does: such a block is not whole."""
+    """What was found of a block; where nothing of it tells of a loss, one that does: it is not whole."""
     is_told = False
     for one in found:
         is_told = is_told or isinstance(one, Unreadable)

@@ -225,12 +225,12 @@ class Table(Closing):
                 size = 0
 
     def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, list[Encoded]]]:
-        """The same refs one by one. Raises `FormatError`, also where names do not ascend."""
+        """Refs cut out one by one for such a table. Raises `FormatError`, also where names do not ascend."""
         shift = self.min_update_index - min_update_index
         return self._cut_out(self._refs, split_refs, self.min_update_index, shift)
 
     def encoded_log_blocks(self) -> Iterator[tuple[int, list[Encoded]]]:
-        """The log records cut out, likewise. Raises `FormatError`, also for keys in disorder."""
+        """Log records cut out one by one. Raises `FormatError`, also for keys in disorder."""
         return self._cut_out(self._logs, split_logs)
 
     def _cut_out(

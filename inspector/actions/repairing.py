@@ -102,7 +102,7 @@ class RepairAction(Action[PlannedRepair]):
 
     @property
     def verb(self) -> str:
-        """The same in a word."""
+        """What is done, in a word."""
         return "Remove" if self.is_unlocking else "Repair"
 
     @property

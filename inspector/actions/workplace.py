@@ -45,7 +45,7 @@ class Workplace:
         self.read_only = read_only
 
     def at(self, directory: Path) -> Workplace:
-        """The same with another stack."""
+        """This one with another stack."""
         return Workplace(directory, self.given, self.repository, read_only=self.read_only)
 
     @cached_property

@@ -76,7 +76,7 @@ def snapshots(context: click.Context, incomplete: str) -> Iterable[Item]:
 
 
 def snapshots_and_directories(context: click.Context, incomplete: str) -> Iterable[Item]:
-    """Either."""
+    """Ids of snapshots, and directories."""
     with suppress(Exception):  # here is no stack, but there may be one elsewhere
         yield from snapshots(context, incomplete)
     yield from directories(context, incomplete)

@@ -196,7 +196,7 @@ class Call:
 
     @contextmanager
     def shown(self, *, alone: bool) -> Iterator[tuple[list[ReadableStack], View]]:
-        """The same with the stacks that the view is of, and nothing is told at the end."""
+        """The view of a stack, with the stacks that it is of; nothing is told at the end."""
         with self.opened() as stack, ExitStack() as opened:
             stacks = [stack]
             view: View = stack.merged

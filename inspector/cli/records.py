@@ -372,7 +372,7 @@ def _under(
 
 
 def _blocks_under(view: View, prefixes: Iterable[bytes], *, deletions: bool) -> Iterator[Sequence[RefRecord]]:
-    """The same without their tables."""
+    """The refs whose names begin with one of these, without their tables."""
     for prefix in prefixes:
         blocks = view.ref_blocks(prefix, deletions=deletions)
         yield from _while(blocks, lambda record: record.name.startswith(prefix))  # noqa: B023

@@ -29,5 +29,5 @@ def verb_schema(verb: str) -> dict[str, Any]:
 
 
 def verb_schema_text(verb: str) -> str:
-    """The same as text."""
+    """The schema of one verb as text."""
     return json.dumps(verb_schema(verb), indent=2)

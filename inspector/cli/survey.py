@@ -177,7 +177,7 @@ class _Totals:
             self.warnings += fields["warnings"] > 0 and not fields["errors"]
 
     def in_words(self) -> str:
-        """All that in a sentence."""
+        """What was counted, in a sentence."""
         parts = [
             counted(self.reftable, "repository with reftables", "repositories with reftables"),
             f"{self.errors:,} with errors, {self.warnings:,} with warnings alone",
@@ -208,7 +208,7 @@ def _fields(found: FoundRepository, *, whole: bool) -> dict[str, Any] | None:
 
 
 def _lost(found: FoundRepository, code: int) -> dict[str, Any]:
-    """The same where the process has ended in the middle of it."""
+    """A repository in the middle of which the process has ended, as fields of a JSON object."""
     how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return _unknown(found, f"the process that looked at it was {how}" if code < 0 else f"the process {how}")
 

@@ -238,7 +238,7 @@ class Study:
 
     @property
     def seen(self) -> range:
-        """The same, as far as it is shown: what the rule suggests is, from its result on."""
+        """The positions in question that are shown: what the rule suggests is, from its result on."""
         return self.marked or (range(0) if self.hidden else self.suggestion(self.rule))
 
     def mark(self, first: int, end: int) -> None:
@@ -337,7 +337,7 @@ class Study:
 
 
 def _fitted(past: PastCompaction, options: StackOptions) -> PastCompaction:
-    """The same with a newest table, if it was never seen, as large as it must be for a rule to merge these.
+    """It with a newest table, if that was never seen, as large as it must be for a rule to merge these.
 
     A transaction's table that was merged at once was judged by its size all the same, and the merge tells
     less of it the more it superseded. The stack's own rule is asked first; if neither fits, it stays.

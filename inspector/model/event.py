@@ -188,7 +188,7 @@ class Event(NamedTuple):
 
     @property
     def who(self) -> str:
-        """The same, shorter; of another process rather the committer of its newest reflog entry."""
+        """What made it, in a word; of another process rather the committer of its newest reflog entry."""
         if self.own is None and self.verb:
             return f"verb {safe_name(self.verb)}"
         return self.by if self.own is not None or self.entry is None else shown(self.entry.record.committer)

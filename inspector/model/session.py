@@ -158,7 +158,7 @@ class Session(Closing):
         self._wants_reload = self._takes_broken = True
 
     def want_check(self, *, takes_broken: bool = False) -> None:
-        """The same for a watch: nothing is told when nothing has changed. One stat then.
+        """Have the stack looked at for a watch: nothing is told when nothing has changed. One stat then.
 
         A stack that others have broken stays on screen as it was: there may be more to see of it. With
         `takes_broken`, what can be read of it takes its place, and what the stack is now is always told.

@@ -58,7 +58,7 @@ class RefRow(NamedTuple):
 
 
 class LogRow(NamedTuple):
-    """A reflog entry likewise; its texts are cut at TEXT_LIMIT bytes."""
+    """A reflog entry, and the position of its table in the stack; its texts are cut at TEXT_LIMIT bytes."""
 
     record: LogRecord
     position: int
@@ -69,7 +69,7 @@ class LogRow(NamedTuple):
         return log_order(self.record)
 
     def locate(self, table: Table) -> tuple[int, LogRecord] | None:
-        """The same of an entry."""
+        """The entry in its table, whole, and where its block begins. Raises `FormatError`, `OSError`."""
         return table.locate_log(self.record.name, self.record.update_index)
 
 
@@ -136,7 +136,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
 
     @abstractmethod
     def _origins(self, start: Key) -> Iterator[list[tuple[Record, Table]]]:
-        """The same, each with its table."""
+        """The records of the view from that key on, each with its table."""
 
     @staticmethod
     def _weight(key: Key) -> int:
@@ -366,7 +366,7 @@ class RefRows(PagedRows[RefRow, RefRecord, bytes]):
 
 
 class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
-    """The reflogs of a merged view, by ref name and newest first; with tombstones and markers likewise."""
+    """The reflogs of a merged view, by ref name and newest first; with tombstones and markers on request."""
 
     _first = b"", -U64_MAX
     _key = staticmethod(log_order)

@@ -111,7 +111,7 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         return Progress("sorting", len(self._numbers), self.base.count)
 
     def turned(self) -> SortedRows[Row, Record, Key]:
-        """The same rows the other way round, without sorting them again."""
+        """These rows the other way round, without sorting them again."""
         numbers = self._numbers if self._complete else None
         return SortedRows(self.base, self._order, backwards=not self._backwards, numbers=numbers)
 

@@ -42,7 +42,7 @@ def _dumps(fields: dict[str, Any]) -> str:
 
 
 def _with_hex(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields; behind one with bytes that are no UTF-8 its bytes, in lists those of each item."""
+    """Fields; behind one with bytes that are no UTF-8 its bytes, in lists those of each item."""
     made: dict[str, Any] = {}
     for name, value in fields.items():
         made[name] = _inside(value)

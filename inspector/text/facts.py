@@ -139,7 +139,7 @@ def value_text(record: RefRecord, width: int = 10) -> str:
 def whole_value(
     record: RefRecord | None, *, target: str = "-> ", peeled: str = "", deleted: str = "deleted"
 ) -> str:
-    """The same with nothing cut off, for lines of a verb; `deleted` for no record as well.
+    """What a ref record says, with nothing cut off, for lines of a verb; `deleted` for no record as well.
 
     `target` comes before the name of a symbolic ref, `peeled` is filled with the peeled id.
     """

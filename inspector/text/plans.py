@@ -178,7 +178,7 @@ def outcome_line(one: repair.RefOutcome) -> str:
 
 
 def outcome_fields(one: repair.RefOutcome) -> dict[str, Any]:
-    """The same as JSON."""
+    """What becomes of a ref, as JSON."""
     return {
         "name": json_text(one.name),
         "outcome": one.outcome.value,
@@ -190,7 +190,7 @@ def outcome_fields(one: repair.RefOutcome) -> dict[str, Any]:
 
 
 def log_counts(logs: repair.LogOutcomes) -> str:
-    """The same for reflog entries, with what is not known of them."""
+    """What becomes of reflog entries in numbers, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     deleted = f", {logs.deleted:,} deleted by a newer table" if logs.deleted else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
@@ -220,7 +220,7 @@ def gap_lines(plan: repair.RepairPlan) -> list[str]:
 
 
 def gaps_in_words(found: Sequence[tuple[str, salvage.Gap]]) -> list[str]:
-    """The same of gaps, each with the table it is in."""
+    """Where refs may be lost without trace, each gap with the table it is in."""
     if not found:
         return []
     lines = [f"  {_within(gap.low, gap.high)}, in {safe_name(file)}" for file, gap in found[:_MOST_GAPS]]
@@ -231,7 +231,7 @@ def gaps_in_words(found: Sequence[tuple[str, salvage.Gap]]) -> list[str]:
 
 
 def gap_fields(found: Iterable[tuple[str, salvage.Gap]]) -> list[dict[str, Any]]:
-    """The same as JSON."""
+    """Gaps, each with the table it is in, as JSON."""
     return [
         {
             "table": file,

@@ -63,12 +63,12 @@ def safe_text(data: bytes) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The same for what reached Python as text: a path, the name of a file."""
+    """Text from outside, such as a path, as one line that a terminal shows and does not obey."""
     return safe_text(name.encode("utf-8", "surrogateescape"))
 
 
 def safe_message(message: str) -> str:
-    r"""The same for a message: the bytes that it quotes are escapes already, and `\x1b` stays as it is."""
+    r"""A message likewise: the bytes that it quotes are escapes already, and `\x1b` stays as it is."""
     return "\\".join(safe_name(part) for part in message.split("\\"))
 
 

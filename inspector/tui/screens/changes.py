@@ -280,7 +280,7 @@ def _value_cell(record: RefRecord | None, width: int) -> Cell:
 
 
 def ref_lines(row: RefChange | RefOutcome, what: str, before: str, after: str) -> list[Content]:
-    """The same of one ref, with its values in full; `what` says what has become of it."""
+    """One ref with its values in full; `what` says what has become of it."""
     lines = [Content.assemble((shown(row.name), "bold"), f"  {what}")]
     width = max(8, len(before) + 1, len(after) + 1)
     for label, record in ((before, row.before), (after, row.after)):

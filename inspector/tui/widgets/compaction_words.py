@@ -235,7 +235,7 @@ def damage_text(blocked: Blocked) -> str:
 
 
 def damage_texts(study: Study) -> dict[int, str]:
-    """The same of each table that is known to be damaged, by position."""
+    """How each table that is known to be damaged is, by position."""
     found = ((at, study.damage_of(at)) for at in range(len(study.tables)))
     return {at: damage_text(Blocked(error, at)) for at, error in found if error is not None}
 

@@ -109,7 +109,7 @@ class RefsPane(RecordPane[RefRow]):
 
     @property
     def spot(self) -> ListSpot:
-        """As of all such panes, and where the tree was if that is shown."""
+        """What is set and where the cursor is; where the tree was too, if that is shown."""
         return super().spot._replace(in_tree=self.prefixes.name_at_cursor if self.shows_tree else None)
 
     def restore(self, spot: ListSpot) -> None:
