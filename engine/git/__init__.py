@@ -4,6 +4,7 @@ May import `update`.
 
     config        the syntax of a config file, and what its values mean
     program       what is asked of the git program
+    committer     who makes a reflog entry, as far as it is told without git
     joint         which stack has which ref, and the two stacks of a linked worktree as one view
     writing       transactions as git would make them in the repository
     refs          the refs of a repository, its stacks as one, as git sees them from a worktree

@@ -16,7 +16,6 @@ import functools
 import os
 import re
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
@@ -347,25 +346,3 @@ def _id_and_type(line: bytes) -> tuple[str, str] | None:
     name, _, kind = line.partition(b" ")
     is_id = len(name) in (40, 64) and not name.strip(b"0123456789abcdef")
     return (name.decode(), _TYPES[kind]) if is_id and kind in _TYPES else None
-
-
-def committer_from_environment() -> Identity:
-    """The committer as far as GIT_COMMITTER_NAME and GIT_COMMITTER_EMAIL, or else user and host, tell."""
-    import getpass
-    import socket
-
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a process may run under an id that no user has
-        user = f"uid{os.getuid()}" if POSIX else "unknown"
-    name = os.environ.get("GIT_COMMITTER_NAME") or user
-    email = (
-        os.environ.get("GIT_COMMITTER_EMAIL") or os.environ.get("EMAIL") or f"{user}@{socket.gethostname()}"
-    )
-    now = int(time.time())
-    return update.Identity(_clean(name), _clean(email), now, int(time.strftime("%z", time.localtime(now))))
-
-
-def _clean(text: str) -> bytes:
-    """Without the characters that end a name or an address in a reflog line; git drops them, too."""
-    return re.sub(rb"[\x00\n<>]", b"", os.fsencode(text))

@@ -23,7 +23,6 @@ from engine.git.config import GitConfig
 from engine.git.program import (
     GitProgram,
     ObjectInfo,
-    committer_from_environment,
     environment_without_places,
 )
 from engine.merge import DEFAULT_FACTOR
@@ -298,11 +297,17 @@ class Repository(NamedTuple):
         return update.ReferenceHook(program, place, environment, is_recent, output)
 
     def committer(self) -> Identity:
-        """Who a reflog entry of now is by: what git says, or else what the environment does."""
+        """Who a reflog entry of now is by: what git says, or would say, or else what the environment does."""
+        from engine.git.committer import committer_from_environment, plain_committer
+
         known = None
         if self.git is not None:
             # One that is too old for the repository still knows the user.
-            known = self.git.committer(self.git_dir or os.devnull) or self.git.committer(os.devnull)
+            known = (
+                plain_committer(self.config)
+                or self.git.committer(self.git_dir or os.devnull)
+                or self.git.committer(os.devnull)
+            )
         return known or committer_from_environment()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.git import program as git_program
-from engine.git.program import GitProgram, ObjectInfo, committer_from_environment
+from engine.git.committer import committer_from_environment
+from engine.git.program import GitProgram, ObjectInfo
 from engine.update import Identity
 from tests.support.environment import enter_environment_of
 from tests.support.git import EMAIL, NAME, Git, Repository

@@ -14,8 +14,10 @@ import pytest
 from engine.errors import RepositoryError
 from engine.format import HashId
 from engine.git import Repository, StackLocation, find_repository
-from engine.git.program import ObjectInfo
+from engine.git.committer import plain_committer
+from engine.git.program import GitProgram, ObjectInfo
 from engine.stack import StackOptions
+from engine.update import Identity
 from tests.support import git as real
 from tests.support.environment import enter_environment_of
 from tests.support.git import EMAIL, NAME, Git
@@ -379,6 +381,65 @@ def test_objects_and_committer_are_asked_of_git(repo: real.Repository) -> None:
     found = find_repository(repo.path)
     assert found.objects([tag, commit]) == {tag: ObjectInfo("tag", commit), commit: ObjectInfo("commit")}
     assert (found.committer().name, found.committer().email) == (NAME.encode(), EMAIL.encode())
+
+
+@pytest.mark.parametrize(
+    ("environment", "configured", "is_asked"),
+    [
+        ({}, {}, False),
+        ({"NAME": "J\u00fcrgen \udcff O'X", "EMAIL": "j@[::1]"}, {"committer.name": "not this"}, False),
+        ({"NAME": None}, {"user.name": "of the user"}, False),
+        ({"NAME": None}, {"user.name": "of the user", "committer.name": "of the committer"}, False),
+        ({"EMAIL": None}, {"user.email": "u@x", "committer.email": ""}, False),
+        ({"NAME": "Jr."}, {}, True),
+        ({"NAME": " two  words\t"}, {}, True),
+        ({"NAME": "a <b>"}, {}, True),
+        ({"EMAIL": "<a@b>"}, {}, True),
+        ({"DATE": "1700000001 -0330"}, {}, True),
+    ],
+)
+def test_the_committer_is_the_one_of_git_which_is_asked_where_a_name_or_a_date_is_not_plain(
+    repo: real.Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str | None],
+    configured: dict[str, str],
+    is_asked: bool,
+) -> None:
+    monkeypatch.delenv("GIT_COMMITTER_DATE", raising=False)
+    for name, value in environment.items():
+        if value is None:
+            monkeypatch.delenv(f"GIT_COMMITTER_{name}")
+        else:
+            monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    for key, value in configured.items():
+        repo.git("config", key, value)
+    found = find_repository(repo.path)
+    program, git_dir = found.git, found.git_dir
+    assert program is not None
+    assert git_dir is not None
+    wanted = program.committer(git_dir)
+    assert wanted is not None
+    asked: list[object] = []
+
+    def committer(_: object, where: object) -> Identity:
+        asked.append(where)
+        return wanted
+
+    monkeypatch.setattr(GitProgram, "committer", committer)
+    known = found.committer()
+    assert (known.name, known.email, known.tz) == (wanted.name, wanted.email, wanted.tz)
+    assert 0 <= known.time - wanted.time < 100
+    assert bool(asked) is is_asked
+
+
+def test_no_committer_is_taken_for_plain_whose_name_git_refuses(
+    repo: real.Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GIT_COMMITTER_DATE", raising=False)
+    repo.git("config", "user.name", "of the user")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "")
+    found = find_repository(repo.path)
+    assert plain_committer(found.config) is None
 
 
 def test_without_git_no_object_is_known_and_the_committer_is_that_of_the_environment(
