@@ -307,9 +307,17 @@ class Evidence:
         # fsck sees no such names where something else is wrong with the table.
         names, undeleted = renamed_refs(salvaged.table, is_symref, lambda: self._below(name))
         had = Counter(altered for _, altered in names)
-        misnamed = None if losses.misnamed is None else losses.misnamed | had.keys()
         renamed = {name: had[altered] == 1 for name, altered in names}
-        return replace(losses, misnamed=misnamed, renamed=renamed, undeleted=undeleted)
+        certain = {altered: name for name, altered in names if renamed[name]}
+        certain |= {deletion.name: name for name, deletion in undeleted.items()}
+        alike = {
+            name: record
+            for altered, name in salvage.altered_alike(salvaged, certain).items()
+            if (record := salvaged.table.read_ref(altered)) and salvaged.table.read_ref(name) is None
+        }
+        doubtful = had.keys() | {record.name for record in alike.values()}
+        misnamed = None if losses.misnamed is None else losses.misnamed | doubtful
+        return replace(losses, misnamed=misnamed, renamed=renamed, undeleted=undeleted, alike=alike)
 
     def _below(self, name: str) -> MergedTable:
         """What can be read of the tables that are listed in front of one, none for one that is not listed.

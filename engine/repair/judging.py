@@ -18,7 +18,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from engine import salvage
 from engine.format import RefRecord, ref_key
@@ -111,6 +111,9 @@ class _Ahead(Generic[_Named]):
             found.append(self._next)
             self._next = next(self._found, None)
         return found
+
+
+_WHY_ALIKE: Final = "its record has a byte of its name in common with that of a ref whose reflog tells it"
 
 
 def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord) -> RefOutcome:
@@ -235,6 +238,8 @@ class _Judge:
             if table.read_ref(name) == after:
                 if supposed is not None and supposed.read_ref(name) is not None:
                     return RefOutcome(name, Outcome.DOUBTFUL, before, after, self._why_supposed(after))
+                if any(name in one.alike for one in self._losses[will[2]]):
+                    return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_ALIKE)
                 return _restored(name, before, was[1] if was else None, after)
         if before is None:
             if name in self._left_out and was is not None and was[1].is_deletion:
@@ -261,7 +266,9 @@ class _Judge:
             if name in self._left_out and (will is None or will[1].update_index < before.update_index):
                 return RefOutcome(name, Outcome.LOST, before, None, _why_left_out(before))
             if will is not None and any(one.read_ref(name) for one, _ in self._restored[will[2]]):
+                is_alike = any(name in one.alike for one in self._losses[will[2]])
                 why = "restored from its reflog, which is deleted: the name in its tombstone was altered"
+                why = _WHY_ALIKE if is_alike else why
                 return RefOutcome(name, Outcome.RESTORED, before, None, why)
             if will is not None:
                 return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")

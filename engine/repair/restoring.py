@@ -84,8 +84,12 @@ def restored_refs(
         for number, one in enumerate(inputs):
             for tag in peeled.get(number, ()):
                 made.add(number, tag)
-            for name, deletion in one.losses.undeleted.items() if one.losses is not None else ():
+            if one.losses is None:
+                continue
+            for name, deletion in one.losses.undeleted.items():
                 made.add(number, RefRecord(name, deletion.update_index))
+            for name, record in one.losses.alike.items():
+                made.add(number, record.replace(name=name))
         # What counts is looked at with all tables, but below the newest one there may be more.
         for number, source in enumerate(sources[:-1]):
             for _, located, log in logged_refs([source]) if inputs[number].losses is not None else ():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from engine.salvage.salvaged import (
         Salvaged as Salvaged,
+        altered_alike as altered_alike,
         assumed_header as assumed_header,
         salvage_table as salvage_table,
         without_refs as without_refs,
@@ -45,7 +46,7 @@ else:
             "builder": "Builder Contents",
             "gaps": "EVERYWHERE UNKNOWN Gap Losses",
             "items": "item_key newest_log ref_item update_deltas with_delta",
-            "salvaged": "Salvaged assumed_header salvage_table without_refs",
+            "salvaged": "Salvaged altered_alike assumed_header salvage_table without_refs",
             "scan": "salvage",
             "search": "blocks_within cut_block",
         },

@@ -60,7 +60,8 @@ class Losses:
     them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
     damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them. `renamed`
     are names that refs had before a byte was altered, and whether each is the only one that its ref may have
-    had; `undeleted` are names of refs whose tombstone has the altered name of the record beside it.
+    had; `undeleted` are names of refs whose tombstone has the altered name of the record beside it;
+    `alike` are those of records that share such a byte, each with the record.
     """
 
     refs: int
@@ -78,6 +79,7 @@ class Losses:
     log_gaps: tuple[Gap, ...] = ()
     renamed: Mapping[bytes, bool] = field(default_factory=dict)
     undeleted: Mapping[bytes, RefRecord] = field(default_factory=dict)
+    alike: Mapping[bytes, RefRecord] = field(default_factory=dict)
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""

@@ -5,8 +5,9 @@ Entries of damaged deflate streams may be wrong, and lie in a table of their own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import Final
 
@@ -54,7 +55,7 @@ class Salvaged:
 
     `table` is sound and holds all of them but those log entries that come from damaged deflate streams: these
     are in `uncertain`. Both are closed when nothing reads them any more. `contents` is what `table` has,
-    `header` what the file was read by.
+    `header` what the file was read by, and `scan` reads it once more, as its records are stored.
     """
 
     header: Header
@@ -62,6 +63,7 @@ class Salvaged:
     table: Table
     contents: Contents
     uncertain: Table
+    scan: Callable[[], Iterator[Readable | Unreadable]]
     _refs_at: Places
     _logs_at: Places
 
@@ -84,6 +86,30 @@ class Salvaged:
         """All log entries from a key on, the uncertain ones among them."""
         tables = (self.uncertain, self.table)
         return merge_blocks([table.log_blocks(start, update_index) for table in tables], log_order)
+
+
+def altered_alike(salvaged: Salvaged, names: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The names of refs that share an altered byte with one of these, each with what it was before.
+
+    `names` are altered ones, each with what it was: they differ in one byte. A name is stored without what it
+    shares with the one before it. Raises `OSError`.
+    """
+    found: dict[bytes, bytes] = {}
+    for one in salvaged.scan() if names else ():
+        if isinstance(one, Unreadable) or one.type != REF:
+            continue
+        for number, (altered, *_) in enumerate(one.items):
+            if (name := names.get(altered)) is None:
+                continue
+            at = next(at for at, byte in enumerate(name) if byte != altered[at])
+            first, end = number, number + 1
+            while first and one.items[first][2] > at:
+                first -= 1
+            while end < len(one.items) and one.items[end][2] > at:
+                end += 1
+            alike = [item[0] for item in one.items[first:end]]
+            found.update((key, key[:at] + name[at : at + 1] + key[at + 1 :]) for key in alike)
+    return {altered: name for altered, name in found.items() if altered not in names}
 
 
 def without_refs(salvaged: Salvaged, names: Collection[bytes]) -> Salvaged:
@@ -183,9 +209,11 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
     left_out = found - refs - logs - uncertain
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
+    scan = partial(salvage, layout, header, blind=blind)
     if blind:
         header = header._replace(block_size=0)  # which misled
-    return Salvaged(header, losses, table, contents, uncertain_table, certain.refs_at, certain.logs_at)
+    places = certain.refs_at, certain.logs_at
+    return Salvaged(header, losses, table, contents, uncertain_table, scan, *places)
 
 
 def _possible(found: Readable) -> list[Encoded]:

@@ -406,6 +406,36 @@ def test_an_altered_name_is_mended_with_whatever_else_is_wrong_with_its_table(
 
 
 @pytest.mark.parametrize("part", ["", "footer"])
+@pytest.mark.parametrize("altered", [b"refs/", b"refs/tags/v", b"refs/remotes/o/"])
+def test_refs_that_share_an_altered_byte_with_one_whose_reflog_tells_of_it_are_restored_too(
+    git: Git, tmp_path: Path, altered: bytes, part: str
+) -> None:
+    """Of a name, only what the one before it has not is stored; tags and symbolic refs have no reflogs."""
+    repo = Layout().init(git, tmp_path / "repo")
+    commits = add_commits(repo, 4)
+    for number, commit in enumerate(commits):
+        repo.git("branch", f"b{2 * number}", commit.hex())
+        repo.git("tag", f"v{2 * number}", commit.hex())
+    repo.update_refs([f"create refs/remotes/o/main {commits[1].hex()}"])
+    repo.git("symbolic-ref", "refs/remotes/o/HEAD", "refs/remotes/o/main")
+    repo.git("update-ref", "--create-reflog", "refs/tags/v2", commits[0].hex())
+    repo.git("pack-refs")
+    before, path = state(repo.reftable), only_table(repo)
+    stored = {b"refs/": b"refs/heads/b0", b"refs/tags/v": b"tags/v0", b"refs/remotes/o/": b"remotes/o/HEAD"}
+    first = stored[altered]
+    change_byte(path, path.read_bytes().index(first) + first.index(b"/") - 1, 0x01)
+    assert set(errors(repo.reftable)) == {"name-altered"}
+    lost = {ref.name for ref in before[0]} - refs(repo.reftable).keys()
+    assert lost == {ref.name for ref in before[0] if ref.name.startswith(altered)}
+    if part:
+        change_byte(path, path.stat().st_size - 1)
+    told = mend(repo.reftable).told
+    assert {name for name, outcome in told.items() if outcome == "restored"} == lost
+    assert sorted(told.values()) == ["doubtful"] * len(lost) + ["restored"] * len(lost)
+    assert [ref for ref in state(repo.reftable)[0] if told.get(ref.name) != "doubtful"] == before[0]
+
+
+@pytest.mark.parametrize("part", ["", "footer"])
 @pytest.mark.parametrize("mask", [0x01, 0x40])
 def test_a_ref_whose_tombstone_has_an_altered_name_is_deleted_again_and_no_other_one(
     git: Git, tmp_path: Path, mask: int, part: str
