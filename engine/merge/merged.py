@@ -91,7 +91,12 @@ class _Listed:
 
 
 def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
-    """Merge streams of lists as `merge_columns` does; `key_of` returns whatever orders the items."""
+    """Merge streams of lists as `merge_columns` does; `key_of` returns whatever orders the items.
+
+    A single stream is given as it is, without its empty lists: no key is asked for.
+    """
+    if len(sources) == 1:
+        return filter(None, sources[0])
 
     def keys_of(items: list[_T]) -> list[_K]:
         return list(map(key_of, items))

@@ -190,12 +190,12 @@ class OpenInputs:
             for source in (table, one.restored)
             if source is not None
         ]
-        return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
+        return merge_blocks(streams, ref_key)
 
     def logs(self) -> Iterator[list[LogRecord]]:
         """The log entries by name and newest first, tombstones among them."""
         streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
-        return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
+        return merge_blocks(streams, log_order)
 
     def refs_of_each(self) -> list[Iterator[list[RefRecord]]]:
         """The refs of each file, as they come into the repaired stack if no later one has the name."""
@@ -209,7 +209,7 @@ class OpenInputs:
             for source in (table, one.restored)
             if source is not None
         ]
-        return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
+        return merge_blocks(streams, item_key)
 
     def raw_refs(self, min_update_index: int) -> Iterator[RawRefs]:
         """The refs as columns: of one input that comes as it is, no ref is looked at."""
@@ -222,7 +222,7 @@ class OpenInputs:
     def encoded_logs(self) -> Iterator[list[Encoded]]:
         """The log entries as they are stored."""
         streams = [one.encoded_logs(table) for one, table in self._opened]
-        return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
+        return merge_blocks(streams, item_key)
 
 
 def _open(path: str, name: str) -> Table:
