@@ -200,7 +200,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     "prompt": (
         Use("open", "leave(True)", "To the list", 10, priority=True),
-        Use("down", "leave(True)", "To the list", priority=True),
+        Use("down", "leave(True)", "To the list"),
         Use("stop", "leave(False)", "Clear", 12, priority=True),
     ),
     "detail": (

@@ -66,13 +66,21 @@ def active_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
     """The keys that work on `screen` now; a letter that a field takes as text is none of them."""
     typing = isinstance(screen.focused, Input)
     for key, active in screen.active_bindings.items():
-        if not (typing and len(key_label(key)) == 1 and not active.binding.priority):
+        if not (typing and _is_text(key) and not active.binding.priority):
             yield active
 
 
 def _long_keys(keys: str) -> list[str]:
     """Textual's own names of keys."""
     return [binding.key for binding in Binding.make_bindings([Binding(keys, "")])]
+
+
+_WHILE_TYPING: Final = {use.meaning for use in PLACES["prompt"] if use.priority}
+"""What works where text is typed, whatever the key: such a key cannot be a character."""
+
+
+def _is_text(key: str) -> bool:
+    return len(key_label(key)) == 1 or key == "space"
 
 
 def check_keymap(wanted: Mapping[str, object]) -> tuple[dict[str, str], list[str]]:
@@ -88,6 +96,8 @@ def check_keymap(wanted: Mapping[str, object]) -> tuple[dict[str, str], list[str
             wrong.append(f"keymap.{name}: there is no such action; did you mean {' or '.join(near)}?")
         elif not isinstance(keys, str) or not all(map(_is_key, keys.split(","))):
             wrong.append(f"keymap.{name} = {keys!r}: a key such as x, ctrl+x, f2, or several with a comma")
+        elif name in _WHILE_TYPING and any(map(_is_text, _long_keys(keys))):
+            wrong.append(f"keymap.{name} = {keys!r}: it ends a filter, and this could not be typed into one")
         else:
             keymap[name] = ",".join(_long_keys(keys))
     while clash := next(_clashes(keymap), None):

@@ -52,6 +52,8 @@ def test_the_example_on_the_page_is_right_and_the_page_names_everything() -> Non
         ({"keymap": {"filter": ""}}, ["keymap.filter = '': a key such as"]),
         ({"keymap": {"filter": "f"}}, ["keymap.filter = 'f': f is Jump (jump)"]),
         ({"keymap": {"filter": "ctrl+j"}}, ["keymap.filter = 'ctrl+j': ctrl+j is Open (open)"]),
+        ({"keymap": {"open": "o"}}, ["keymap.open = 'o': it ends a filter"]),
+        ({"keymap": {"stop": "escape,space"}}, ["keymap.stop = 'escape,space': it ends a filter"]),
         ({"keymap": {"filter": "f3", "jump": "f3"}}, ["keymap.jump = 'f3': f3 is Filter (filter)"]),
     ],
 )

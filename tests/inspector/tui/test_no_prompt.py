@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -68,6 +71,25 @@ def test_beside_a_list_it_is_the_prompt_of_the_list(
         assert isinstance(screen.focused, Prompt)
         assert screen.focused.has_class(prompt)
         assert screen.focused.value == "maq"
+
+    shared(steps)
+
+
+@pytest.mark.parametrize("asked", ["/", "f"])
+def test_every_character_can_be_typed_into_a_prompt(shared: SharedScreen, asked: str) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await _type(pilot, asked)
+        prompt = screen.focused
+        assert isinstance(prompt, Prompt)
+        characters = " " + string.ascii_letters + string.digits + string.punctuation
+        for character in characters:
+            pilot.app.post_message(Key(_character_to_key(character), character))
+        await settle(pilot)
+        assert pilot.app.screen is screen
+        assert pilot.app.screen is screen
+        assert prompt.value == characters
+        await press(pilot, "down")
+        assert not isinstance(screen.focused, Prompt)
 
     shared(steps)
 
