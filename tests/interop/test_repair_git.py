@@ -405,6 +405,25 @@ def test_an_altered_name_is_mended_with_whatever_else_is_wrong_with_its_table(
     assert refs(repo.reftable) == before | {altered: before[name]}
 
 
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_value_that_is_altered_with_its_update_index_is_told_by_the_object_section(
+    git: Git, tmp_path: Path, is_asked: bool
+) -> None:
+    """No reflog entry is of the same update any more. Small tables have no such section: nothing tells."""
+    repo = Layout(block_size=256).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 30)
+    for at, commit in enumerate(commits):
+        repo.update_refs([f"create refs/heads/b{at:02} {commit.hex()}"])
+    repo.git("pack-refs")
+    before, path = state(repo.reftable), only_table(repo)
+    at = path.read_bytes().index(commits[7])
+    for place in (at - 1, at):
+        change_byte(path, place, 0x01)
+    told = mend(repo.reftable, repository=find_repository(repo.path) if is_asked else None).told
+    assert told == {b"refs/heads/b07": "restored" if is_asked else "doubtful"}
+    assert (state(repo.reftable) == before) == is_asked
+
+
 @pytest.mark.parametrize("part", ["", "footer"])
 @pytest.mark.parametrize("altered", [b"refs/", b"refs/tags/v", b"refs/remotes/o/"])
 def test_refs_that_share_an_altered_byte_with_one_whose_reflog_tells_of_it_are_restored_too(
