@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -149,6 +150,7 @@ class AddAction(Action[UpdatePlan]):
         progress(Progress("writing", 0, None))
         hook = self._hook(said, [])
         changing: dict[Path, tuple[Stack, snapshots.ChangeRecord]] = {}
+        now = time.time()
         with ExitStack() as held:
 
             def open_to_write(directory: Path) -> Stack:
@@ -156,7 +158,9 @@ class AddAction(Action[UpdatePlan]):
                 there.require_writable()
                 # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
                 alone = replace(there.options, auto_compact=False)
-                changing[directory] = held.enter_context(there.changing(self.operation, options=alone))
+                changing[directory] = held.enter_context(
+                    there.changing(self.operation, options=alone, now=now)
+                )
                 return changing[directory][0]
 
             with self._stacks(open_to_write) as stacks:

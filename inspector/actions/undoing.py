@@ -79,6 +79,11 @@ class UndoAction(Action[Snapshot | None]):
             return Plan(snapshot, names, same, warnings=(*_unlocked(snapshot),), is_noop=True)
         warnings = []
         typed = None
+        if self.id is None and (elsewhere := self.workplace.change_elsewhere()):
+            warnings.append(
+                f"The {safe_name(elsewhere.operation)} of {utc_time(int(elsewhere.time))} changed the stack "
+                "that all worktrees share, and stays: this takes back what was done to the worktree's own."
+            )
         if changes := changes_since(directory, snapshot):
             warnings.append(
                 f"The stack has been changed since {what}, by another process or by later actions: "

@@ -59,13 +59,20 @@ class Workplace:
 
     @contextmanager
     def changing(
-        self, operation: str, removed: Collection[str] = (), options: StackOptions | None = None
+        self,
+        operation: str,
+        removed: Collection[str] = (),
+        options: StackOptions | None = None,
+        *,
+        now: float | None = None,
     ) -> Iterator[tuple[stack.Stack, snapshot.ChangeRecord]]:
         """A handle for a change, and the record of it, whose snapshot is there once this is over.
 
-        `operation` is the verb of the command line, `removed` are files beside the stack that may go.
+        `operation` is the verb of the command line, `removed` are files beside the stack that may go. The
+        parts of one change that touches several stacks have the same time, that it began.
         """
-        with snapshot.ChangeRecord(self.directory, operation, time.time(), extra=removed) as record:
+        now = time.time() if now is None else now
+        with snapshot.ChangeRecord(self.directory, operation, now, extra=removed) as record:
             options = options or self.options
             with stack.Stack.open(self.directory, options, before_change=record.before_change) as opened:
                 yield opened, record
@@ -82,6 +89,18 @@ class Workplace:
         if known is None or known.git_dir is None or known.current.directory != self.directory:
             return None
         return None if os.path.samefile(known.path, self.directory) else known
+
+    def change_elsewhere(self) -> snapshot.Snapshot | None:
+        """Of a worktree's own stack: the last change of the one that all worktrees share, if it is not older.
+
+        From a linked worktree `add` changes either, or both at once. None for a stack that was named itself.
+        """
+        around = self.around
+        if around is None or around.stacks[0].is_current:
+            return None
+        shared = snapshot.list_snapshots(around.stacks[0].directory)
+        own = snapshot.list_snapshots(self.directory)
+        return shared[0] if shared and (not own or shared[0].time >= own[0].time) else None
 
     def require_writable(self) -> None:
         """Raise RefusedError if no change can be made: by the user's choice, or for want of permission."""

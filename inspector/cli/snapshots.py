@@ -96,6 +96,8 @@ def snapshots(
         call.out.text(columns(headings, rows, "<><<<"))
     else:
         note("no snapshot: nothing was changed through this program yet")
+    if call.workplace.change_elsewhere():
+        note("the last change is one of the stack that all worktrees share: --worktree main lists it")
 
 
 def _change(call: Call, action: actions.KeepAction | actions.DropAction, field: str, dry_run: bool) -> None:
@@ -149,9 +151,17 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
     """
     ids = [word for word in words if re.fullmatch(_ID, word)]
     paths = [word for word in words if word not in ids]
+    if not ids and len(paths) == 2:
+        ids, paths = paths[:1], paths[1:]  # an ID that is none: which is what has to be said
     if len(ids) > 1 or len(paths) > 1:
         raise click.UsageError("give one ID and one PATH at most")
     call = Call(Path(paths[0]) if paths else None, worktree, as_json)
+    if not ids and (elsewhere := call.workplace.change_elsewhere()):
+        raise ApiError(
+            f"the last change, the {safe_name(elsewhere.operation)} of {_time(elsewhere)}, is one of the "
+            "stack that all worktrees share: --worktree main takes it back, or name one of this worktree's "
+            "own (snapshots)"
+        )
     action = actions.UndoAction(call.workplace, ids[0] if ids else None, force)
     with ProgressLine() as progress:
         plan = actions.rehearse(action, progress) if dry_run else action.plan(progress)

@@ -147,3 +147,25 @@ def test_names_that_are_no_utf8_are_told_apart_in_json(tmp_path: Path) -> None:
     assert version["name_hex"] == first.hex()
     (found,) = ok("resolve", "-C", tmp_path, os.fsdecode(first), "--json").objects
     assert (found["asked_hex"], found["name_hex"]) == (first.hex(), first.hex())
+
+
+def test_undo_in_a_linked_worktree_takes_back_no_other_change_than_the_last(side: Repository) -> None:
+    """From there `add` writes the shared stack or the worktree's own; undo goes back in the own one alone."""
+    ok("expire", side.path, "--before", "now")
+    ok("add", side.path, stdin=b"create refs/heads/shared HEAD\n")
+    done = run("undo", side.path)
+    assert done.code == 2
+    assert "is one of the stack that all worktrees share: --worktree main takes it back" in done.err
+    assert "--worktree main lists it" in ok("snapshots", side.path).err
+    ok("undo", side.path, "--worktree", "main")
+    assert run("resolve", "-C", side.path, "refs/heads/shared").code == 1
+    ok("add", side.path, stdin=b"create refs/worktree/own HEAD\n")
+    assert "lists it" not in ok("snapshots", side.path).err
+    ok("undo", side.path)
+    assert run("resolve", "-C", side.path, "refs/worktree/own").code == 1
+
+
+def test_of_a_change_to_both_stacks_undo_takes_back_no_half(side: Repository) -> None:
+    ok("add", side.path, stdin=b"create refs/heads/shared HEAD\ncreate refs/worktree/own HEAD\n")
+    assert run("undo", side.path).code == 2
+    assert ok("resolve", "-C", side.path, "refs/heads/shared", "refs/worktree/own").lines

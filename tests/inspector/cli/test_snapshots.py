@@ -157,3 +157,9 @@ def test_what_is_no_snapshot_is_dropped_by_name_with_force_alone(
     ok("snapshots", "--drop", planted.name, "--force", stack)
     assert os.listdir(planted.parent) == []
     assert os.listdir(elsewhere) == ["manifest.json.partial"]
+
+
+def test_a_word_in_the_place_of_an_id_is_told_to_be_none(stack: Path) -> None:
+    done = run("undo", "nonsuch", stack)
+    assert done.code == 2
+    assert "no snapshot 'nonsuch'" in done.err
