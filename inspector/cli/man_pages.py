@@ -21,14 +21,15 @@ _SOURCES: Final = ("git(1)", "git-update-ref(1)", "git-for-each-ref(1)", "git-re
 
 _CODES: Final = {
     ExitCode.OK: "Fine. Also where the reader of a pipe has all it wants.",
-    ExitCode.FINDINGS: "fsck found errors, a repair left some or lost something, an export left something "
-    "out, or what was asked for is not there.",
+    ExitCode.FINDINGS: "fsck found errors, a repair left some, lost something or doubts it, an export left "
+    "something out, or what was asked for is not there.",
     ExitCode.USAGE: "The command line, or standard input, makes no sense.",
     ExitCode.UNREADABLE: "There is no stack, or something in it cannot be read. What can be read is printed.",
     ExitCode.LOCKED: "Another process holds a lock.",
     ExitCode.CHANGED: "The stack is not the one any more that was planned for, a ref has not the value that "
     "it should have, or a hook refuses the change.",
-    ExitCode.UNWRITABLE: "Standard output, or the disk under the stack, takes nothing more.",
+    ExitCode.UNWRITABLE: "Standard output, or the disk under the stack, takes nothing more, or the user may "
+    "not write there.",
     ExitCode.INTERNAL: "The program failed: the fault is in it.",
     ExitCode.INTERRUPTED: "Interrupted. Locks and temporary files are gone.",
 }
