@@ -34,7 +34,7 @@ CHANGES = {
     "inspector.text.plans",
 }
 ADDING = {"engine.stack.addition", "engine.update.transaction", "inspector.actions.adding"}
-COMPACTION = {"engine.merge.compaction", "engine.stack.compactor", "inspector.actions.compacting"}
+COMPACTION = {"engine.merge.compaction", "engine.stack.compactor", "inspector.actions.merging"}
 CLEANING = {"engine.stack.cleaning", "engine.stack.unlisted", "engine.merge.difference"}
 REPAIRING = {"engine.repair.execute", "engine.salvage.scan", "inspector.rows.outcome_rows"}
 SNAPSHOTS = {"engine.snapshot.snapshot", "inspector.actions.undoing"}
@@ -112,8 +112,8 @@ FORBIDDEN = {
     | BESIDE
     | DAMAGED
     | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"},
-    "compact": COMPACTING | CLEANING | {"engine.stack.compactor"},
-    "expire": COMPACTING | CLEANING | {"engine.stack.compactor"},
+    "compact": COMPACTING | CLEANING | {"engine.stack.compactor", "inspector.actions.expiring"},
+    "expire": COMPACTING | CLEANING | {"engine.stack.compactor", "inspector.actions.compacting"},
     "clean": COMPACTING | COMPACTION,
     "add": FILES | DIGESTS | JSON | SCREENS | MANY | DAMAGE | CLEANING | REPAIRING | COMPACTION | SNAPSHOTS,
     "--version": PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY,

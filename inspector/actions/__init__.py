@@ -5,7 +5,9 @@ applying take as long as they take: callers run them in a thread. May import `mo
 
     workplace     the stack that actions work on, and how a shell names it
     base          what plans, results and actions are; `run`, through which every change goes
-    compacting    compact, expire
+    merging       what compacting and expiring have in common
+    compacting    compact
+    expiring      expire
     cleaning      clean
     adding, ref_form
                   update-ref commands as one transaction; one change of a ref as a form has it
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
         run,
     )
     from inspector.actions.cleaning import CleanAction
-    from inspector.actions.compacting import CompactAction, ExpireAction, TableRange
+    from inspector.actions.compacting import CompactAction, TableRange
+    from inspector.actions.expiring import ExpireAction
     from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
     from inspector.actions.repairing import PlannedRepair, RepairAction
     from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
@@ -44,7 +47,8 @@ else:
             "adding": "AddAction",
             "base": "Action Plan Result Typed is_as_planned_for plan_and_run rehearse run",
             "cleaning": "CleanAction",
-            "compacting": "CompactAction ExpireAction TableRange",
+            "compacting": "CompactAction TableRange",
+            "expiring": "ExpireAction",
             "ref_form": "FormKind RefForm name_field value_field",
             "repairing": "PlannedRepair RepairAction",
             "trouble": "Trouble explain lock_words seen_locks",
