@@ -110,6 +110,7 @@ def test_a_marked_moment_is_compared_with_another_whichever_is_older(stack: Path
     async def steps(pilot: Pilot[Any], app: ScreenApp) -> None:
         await press_keys(pilot, "space")
         assert "* as of 4 is marked" in text(app)
+        assert "On another row, d or enter" in text(app), "the keys that are pressed below"
         assert re.search(r"> \* +4 ", text(app))
         await press_keys(pilot, "G", "enter")
         assert isinstance(app.screen, ChangesScreen)

@@ -122,6 +122,7 @@ def test_a_held_lock_is_removed_by_force_alone(stack: Path) -> None:
         assert "Nothing can be done now" in sentence(shown)
         assert steps_of(shown) == [f"1. remove-lock (only with --force: press !): {LOCK}"]
         assert f"process {holder} (" in warnings(shown)
+        assert "! adds it" in warnings(shown), "the key that is pressed below"
         await pilot.press("enter")
         assert pilot.app.screen is shown
         await pilot.press("!")
