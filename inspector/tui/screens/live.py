@@ -44,6 +44,12 @@ _WATCH_TICKS: Final = 4
 
 _LEAST_TOAST_SECONDS, _TOAST_SECONDS = 2.0, 5.0
 
+_SMALL: Final = 2**20
+"""Bytes of a stack up to which it is checked unasked, when it is opened and after changes."""
+
+_CHECK_TICKS: Final = 4
+"""Looks from a change to that check: where others work, there are many changes at a time."""
+
 _MOST_COMPARED: Final = 2**20
 """Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
 
@@ -70,6 +76,7 @@ class LiveScreen(StackScreen):
         self._ticks = 0
         self._verdicts: Verdicts = {}
         self._check_is_due = False
+        self._check_at: int | None = None  # the look at which a stack that has changed is checked again
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Show it as it is styled, since all of it is since it was made, and what has waited for it."""
@@ -125,6 +132,11 @@ class LiveScreen(StackScreen):
                 self._logs.take(news)
                 self._show_progress()
 
+    @property
+    def checks_unasked(self) -> bool:
+        """Whether the stack is watched, and so small that to check it takes a moment."""
+        return self._watch is not None and self._session.view.size <= _SMALL
+
     def _take_reload(self, news: Reloaded) -> None:
         self._reload_error = news.error
         if news.changed:
@@ -139,6 +151,9 @@ class LiveScreen(StackScreen):
             self._check_is_due = False
             self.call_next(self.check_again)
         if news.changed:
+            if self._check_at is None and self.checks_unasked:
+                # What is told of tables that have gone is forgotten, and those in their place are not known.
+                self._check_at = self._ticks + _CHECK_TICKS
             self._look_beside()
             self._history.saw(self._session.view)
             self._tell_history()
@@ -159,6 +174,9 @@ class LiveScreen(StackScreen):
         self._session.want_check()
         self._work()
         self._ticks += 1
+        if self._check_at is not None and self._ticks >= self._check_at:
+            self._check_at = None
+            self.call_next(self.check_again)
         if self._ticks % _WATCH_TICKS == 0:
             self._look_beside()
 

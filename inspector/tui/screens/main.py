@@ -32,9 +32,6 @@ from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
 from inspector.tui.widgets.virtual_list import ColumnTitles
 
-_SMALL: Final = 2**20
-"""Bytes of a stack up to which it is checked when it is opened, unasked: that takes a moment."""
-
 _FIRST_LOOKS: Final = 10
 """Looks at the stack, twice a second, until which what stops git is shown by itself."""
 
@@ -58,7 +55,7 @@ class MainScreen(NavigableScreen):
         self.begin()
         if self._session.view.faults:
             self._health.action_check()
-        elif self._watch is not None and self._session.view.size <= _SMALL:
+        elif self.checks_unasked:
             self._awaits_first_check = True
             self.call_after_refresh(self.check_again)
 

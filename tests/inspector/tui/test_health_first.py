@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.format import RefRecord
 from engine.fsck import Finding
 from engine.git import Repository
 from engine.progress import ProgressCallback
@@ -22,6 +23,7 @@ from inspector.tui.widgets import health_pane
 from inspector.tui.widgets.tab_line import TabLine
 from tests.support.handmade import change_byte
 from tests.support.screens import branches, log, make_stack, names, open_session, press, settle
+from tests.support.tables import oid
 
 _WATCH = 3600.0  # seconds: watched, but no look comes
 
@@ -182,5 +184,34 @@ def test_for_a_lock_that_stops_git_a_repair_is_planned_beside_health_too(stack: 
                 await settle(pilot)
                 await press(pilot, "1", "r")
                 assert isinstance(app.screen, RepairScreen)
+
+    asyncio.run(run())
+
+
+def test_a_small_stack_is_checked_again_a_moment_after_it_has_changed(tmp_path: Path) -> None:
+    """A warning about a table that was merged would go without anything being mended."""
+    stack = make_stack(
+        tmp_path / "reftable", ([RefRecord(b"refs/heads/\x1b[2J", 1, oid(1))], []), (branches(2, 2), [])
+    )
+
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30)) as pilot:
+                await settle(pilot)
+                main = app.screen
+                assert isinstance(main, MainScreen)
+                tabs = main.query_one(TabLine)
+                assert tabs.label("health").plain.endswith("!1")
+                with Stack.open(stack) as writer:
+                    writer.compact_all()
+                main._look()
+                await settle(pilot)
+                assert not main._health_known.is_checked
+                for _ in range(4):
+                    main._look()
+                await settle(pilot)
+                assert main._health_known.is_checked
+                assert tabs.label("health").plain.endswith("!1")
 
     asyncio.run(run())
