@@ -34,6 +34,7 @@ CHANGES = {
     "inspector.text.plans",
 }
 ADDING = {"engine.stack.addition", "engine.update.transaction", "inspector.actions.adding"}
+COUNTING = {"engine.stack.stats"}  # what only a handle that changes a stack has
 COMPACTION = {"engine.merge.compaction", "engine.stack.compactor", "inspector.actions.merging"}
 CLEANING = {"engine.stack.cleaning", "engine.stack.unlisted", "engine.merge.difference"}
 REPAIRING = {"engine.repair.execute", "engine.salvage.scan", "inspector.rows.outcome_rows"}
@@ -48,7 +49,7 @@ DAMAGED = {
 }
 MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
 
-LOOKING = PROCESSES | FILES | DIGESTS | JSON | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
+LOOKING = COUNTING | PROCESSES | FILES | DIGESTS | JSON | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
 
 COMPACTING = FILES | DIGESTS | JSON | SCREENS | MANY | DAMAGE
 COMPACTING |= CHANGES - {
@@ -63,14 +64,15 @@ COMPACTING |= {"inspector.cli.repair"} | ADDING | SNAPSHOTS
 FORBIDDEN = {
     "tables": LOOKING
     | {"engine.git.refs", "engine.git.joint", "engine.merge.policy", "inspector.model.view"},
-    "segments": LOOKING - {"engine.stack.stack"} - PROCESSES | ADDING | COMPACTION | CLEANING,
+    "segments": LOOKING - COUNTING - {"engine.stack.stack"} - PROCESSES | ADDING | COMPACTION | CLEANING,
     "refs": LOOKING | {"inspector.model.view"},
     "logs": LOOKING | {"inspector.model.view"},
     "print": LOOKING | {"inspector.model.view"},
     "trace": LOOKING | {"inspector.model.view", "inspector.rows.row_filter"},
     "resolve": LOOKING,
     "layout": LOOKING - {"engine.layout.span"},
-    "fsck": FILES
+    "fsck": COUNTING
+    | FILES
     | DIGESTS
     | JSON
     | SCREENS
@@ -80,7 +82,8 @@ FORBIDDEN = {
     | {"inspector.model.health", "inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
     "export": (
-        FILES
+        COUNTING
+        | FILES
         | DIGESTS
         | {"shutil"}
         | JSON
@@ -102,7 +105,8 @@ FORBIDDEN = {
     | DAMAGE - {"engine.fsck.faults"}
     | {"engine.fsck.table", "inspector.cli.metrics", "inspector.cli.workers", "inspector.model.health"},
     "undo": PROCESSES | FILES | JSON | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
-    "repair": FILES
+    "repair": COUNTING
+    | FILES
     | DIGESTS
     | JSON
     | SCREENS

@@ -9,7 +9,8 @@ compaction, cleaning. May import `merge`.
     temporary     temporary files, and names of new tables
     directory     the list, and the tables it names
     addition      a transaction that puts tables on top
-    compactor     replacing a range of tables while others go on writing
+    compactor     replacing a range of tables while others go on writing, and
+    stats         what that has done so far
     holders       which processes have a file open
     coverage      what the listed tables hold, for judging one that is not listed
     writable      what has to hold of a stack before anything is written to it
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from engine.stack.directory import (
         HOW_TO_BEGIN_ANEW as HOW_TO_BEGIN_ANEW,
         LOST_WITH_ALL_TABLES as LOST_WITH_ALL_TABLES,
-        CompactionStats as CompactionStats,
         StackDirectory as StackDirectory,
         is_of_repository as is_of_repository,
         read_list_bytes as read_list_bytes,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     )
     from engine.stack.reading import ReadStack as ReadStack
     from engine.stack.stack import Stack as Stack
+    from engine.stack.stats import CompactionStats as CompactionStats
     from engine.stack.temporary import (
         TemporaryTable as TemporaryTable,
         unused_table_name as unused_table_name,
@@ -82,8 +83,7 @@ else:
             "cleaning": "CleanPlan StaleFile remove_stale_lock",
             "coverage": "covers merged_ranges",
             "directory": (
-                "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES CompactionStats StackDirectory "
-                "is_of_repository read_list_bytes"
+                "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES StackDirectory is_of_repository read_list_bytes"
             ),
             "durable": "make_directory sync_directory sync_file write_file",
             "following": "Resolved follow",
@@ -92,6 +92,7 @@ else:
             "options": "DEFAULT_LOCK_TIMEOUT_MS Policy StackOptions",
             "reading": "ReadStack",
             "stack": "Stack",
+            "stats": "CompactionStats",
             "temporary": "TemporaryTable unused_table_name",
             "beside": "unlisted_files",
             "unlisted": "FileKind UnlistedFile Verdicts age_words",

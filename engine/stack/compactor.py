@@ -29,6 +29,7 @@ from engine.merge import Expiry, MergedTable, compact_tables, is_noop
 from engine.progress import ProgressCallback
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile, jitter
+from engine.stack.stats import CompactionStats
 from engine.stack.writable import require_writable
 
 _HOLD_SECONDS: Final = 5.0
@@ -39,13 +40,14 @@ def compact_range(
     directory: StackDirectory,
     first: int,
     end: int,
+    stats: CompactionStats,
     *,
     expiry: Expiry | None = None,
     best_effort: bool = False,
     follows: bool = False,
     progress: ProgressCallback | None = None,
 ) -> None:
-    """Replace the tables [first, end) by one. What changes nothing (`is_noop`) is not done.
+    """Replace the tables [first, end) by one, and count it. What changes nothing (`is_noop`) is not done.
 
     `best_effort` makes do with the newer tables of the range, two or more, when an older one
     is locked. With `follows`, the tables are found again in a stack that has changed. Raises `LockError`,
@@ -53,7 +55,7 @@ def compact_range(
     """
     if is_noop(directory.tables[first:end], directory.write_options, expiry):
         return
-    directory.stats.attempts += 1
+    stats.attempts += 1
     try:
         with directory.telling_of_commits(), ExitStack() as locks:
             start, end = _lock_range(directory, first, end, locks, best_effort=best_effort, follows=follows)
@@ -61,9 +63,7 @@ def compact_range(
             range_names = [table.name for table in merged.tables]
             limits = merged.min_update_index, merged.max_update_index
             with directory.temporary_table(*limits) as temporary:
-                directory.stats.bytes += sum(
-                    table.size - footer_size(table.version) for table in merged.tables
-                )
+                stats.bytes += sum(table.size - footer_size(table.version) for table in merged.tables)
                 compacted = compact_tables(
                     merged.tables,
                     temporary.write,
@@ -74,7 +74,7 @@ def compact_range(
                 )
                 del merged  # what is open may not be removable
                 temporary.finish()
-                directory.stats.entries_written += compacted.entries
+                stats.entries_written += compacted.entries
                 with directory.lock_list() as lock:
                     names = directory.read_list()
                     at = find_range(names, range_names, directory.list_path, is_bottom=start == 0)
@@ -91,7 +91,7 @@ def compact_range(
             # A table that a damaged list names twice may be needed still.
             directory.unlink(range_names)
     except LockError:
-        directory.stats.failures += 1
+        stats.failures += 1
         raise
 
 

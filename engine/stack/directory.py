@@ -25,7 +25,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from engine.closing import Closing
@@ -66,27 +66,11 @@ LOST_WITH_ALL_TABLES: Final = f"there is no table, not even one with HEAD: {HOW_
 """What is wrong with an empty stack of a repository, since git writes at least HEAD into each."""
 
 
-@dataclass(slots=True)
-class CompactionStats:
-    """What compactions of one handle have done so far.
-
-    `bytes` and `entries_written` count what went into merges (tables without footers) and came
-    out of them, `attempts` every compaction begun, `failures` those that met a lock or, after
-    an addition, any other obstacle.
-    """
-
-    bytes: int = 0
-    entries_written: int = 0
-    attempts: int = 0
-    failures: int = 0
-
-
 class StackDirectory(Closing):
     """The tables that `tables.list` named when it was last read, and the files they lie in.
 
-    `tables`, oldest first, are replaced as a whole; `merged` is all of them as one. `stats` is what
-    compactions through this handle have done. `held` are the tables that it has locked for longer than one
-    change (see `Stack.hold`).
+    `tables`, oldest first, are replaced as a whole; `merged` is all of them as one. `held` are the tables
+    that it has locked for longer than one change (see `Stack.hold`).
     """
 
     __slots__ = (
@@ -99,7 +83,6 @@ class StackDirectory(Closing):
         "options",
         "path",
         "read_only",
-        "stats",
         "tables",
     )
     table_type: ClassVar[type[Table]] = Table
@@ -110,7 +93,6 @@ class StackDirectory(Closing):
         self.read_only = read_only
         self.tables: tuple[Table, ...] = ()
         self.merged = MergedTable(())
-        self.stats = CompactionStats()
         self.held: frozenset[str] = frozenset()
         self.before_change: Callable[[bytes], None] = lambda _: None
         self._list: RegularFile | None = None

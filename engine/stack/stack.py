@@ -27,6 +27,7 @@ from engine.progress import ProgressCallback
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
 from engine.stack.reading import ReadStack
+from engine.stack.stats import CompactionStats
 
 if TYPE_CHECKING:
     from engine.merge import CompactionPlan, Expiry, Segment
@@ -40,10 +41,14 @@ class Stack(StackDirectory, ReadStack):
 
     A stack opened with `read_only` never locks and never unlinks; every change is refused with
     `ApiError`. Closing a writable one removes tables that others have compacted away; iterators that still
-    read the tables cannot go on.
+    read the tables cannot go on. `stats` is what compactions through this handle have done.
     """
 
-    __slots__ = ()
+    __slots__ = ("stats",)
+
+    def __init__(self, path: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
+        self.stats = CompactionStats()
+        super().__init__(path, options, read_only=read_only)
 
     @classmethod
     def open(
@@ -141,7 +146,7 @@ class Stack(StackDirectory, ReadStack):
         from engine.stack.compactor import compact_range
 
         segment = self.suggestion()
-        compact_range(self, segment.start, segment.end, best_effort=True, progress=progress)
+        compact_range(self, segment.start, segment.end, self.stats, best_effort=True, progress=progress)
 
     def compact_all(self, expiry: Expiry | None = None, progress: ProgressCallback | None = None) -> None:
         """Merge all tables into one, dropping tombstones and expired log entries.
@@ -157,7 +162,7 @@ class Stack(StackDirectory, ReadStack):
         from engine.stack.compactor import compact_range
 
         merge.check_range(self.tables, first, end)
-        compact_range(self, first, end, expiry=expiry, progress=progress)
+        compact_range(self, first, end, self.stats, expiry=expiry, progress=progress)
 
     def plan_compaction(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
@@ -183,7 +188,9 @@ class Stack(StackDirectory, ReadStack):
         names = plan.names[plan.first : plan.end]
         path = self.list_path
         first = find_range(self.names, names, path, is_bottom=plan.first == 0)
-        compact_range(self, first, first + len(names), expiry=plan.expiry, follows=True, progress=progress)
+        compact_range(
+            self, first, first + len(names), self.stats, expiry=plan.expiry, follows=True, progress=progress
+        )
 
     @contextmanager
     def hold(self) -> Iterator[None]:
