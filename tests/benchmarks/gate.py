@@ -160,6 +160,7 @@ def main(*, record: bool) -> int:
     engine = f"{'compiled' if compiled else 'interpreted'}, Python {version}"
     if not record and engine not in figures:
         raise SystemExit(f"no figures are committed for this engine ({engine}): --record makes them")
+    print(f"{engine}: instructions, as ratios to plain Python")
     now = ratios()
     if record:
         FIGURES.write_text(json.dumps(figures | {engine: now}, indent=4) + "\n")

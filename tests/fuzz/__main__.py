@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from engine import compiled
 from tests.fuzz.search import search
 
 
@@ -17,7 +18,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         found = search(Path(directory), options.seed, options.seconds)
-    print(f"seed {options.seed}: {found.inputs:,} inputs, {found.inputs / options.seconds:.0f} a second;")
+    kind = "compiled" if compiled else "interpreted"
+    rate = found.inputs / options.seconds
+    print(f"{kind} engine, seed {options.seed}: {found.inputs:,} inputs, {rate:.0f} a second;")
     print(f"{len(found.features)} features, {found.corpus} inputs showed a new one")
 
 
