@@ -155,8 +155,8 @@ _FAULTS = (
         "out of it.", _IGNORES),
     FaultKind("orphan-damaged", _WARNING, "An orphan by its name, which cannot be read as a table.",
         f"{_IGNORES}; `git pack-refs` does not remove it", _ASIDE),
-    FaultKind("temporary-file", _WARNING, "A table that was never finished. No lock is held, so no process "
-        "writes it any more.", f"{_IGNORES}; no git command removes it", _REMOVE),
+    FaultKind("temporary-file", _WARNING, "A table that was never finished. There is no lock but stale ones, "
+        "so no process writes it any more.", f"{_IGNORES}; no git command removes it", _REMOVE),
     FaultKind("temporary-in-use", _INFO, "A table that is probably being written: a lock is held.", _IGNORES),
     FaultKind("lock-stale", _WARNING, "A stale lock: it is old, so the process that made it has probably "
         "died.",

@@ -101,7 +101,7 @@ def _print_schema(ctx: click.Context, _: click.Parameter, is_asked: bool) -> Non
 
 def path_options(verb: Verb) -> Verb:
     """Give a verb `path` (None when left out) and `worktree`, the parameters of `find_stack`."""
-    kind = click.Path(path_type=Path)
+    kind = click.Path(readable=False, path_type=Path)
     path = click.argument("path", required=False, type=kind, shell_complete=completes("directories"))
     return path(worktree_option(verb))
 

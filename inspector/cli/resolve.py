@@ -23,7 +23,7 @@ from inspector.text import json_text
 @click.option(
     "-C",
     "path",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="PATH",
     shell_complete=completes("directories"),
     help="The repository (default: here).",

@@ -18,6 +18,8 @@ from engine.fsck import Severity, by_cause, fsck
 from engine.readable import open_readable
 from engine.repair import plan_repair
 from inspector.cli.opening import end_with_faults
+from inspector.exit_codes import ExitCode
+from tests.support.cli import run
 from tests.support.git import Git, find_git
 from tests.support.stacks import listed, make_stack
 
@@ -114,3 +116,16 @@ def test_git_sees_no_ref_and_says_nothing(git: Git, tmp_path: Path) -> None:
     assert refs()
     (repo.reftable / listed(repo.reftable)[-1]).chmod(0)
     assert refs() == b""
+
+
+def test_a_directory_that_may_not_be_entered_cannot_be_read_and_is_no_wrong_usage(stack: Path) -> None:
+    stack.parent.chmod(0o700)
+    child = os.fork()  # for click, the real user counts
+    if child == 0:
+        code = 70
+        try:
+            os.setuid(NOBODY)
+            code = run("refs", stack.parent).code
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ExitCode.UNREADABLE
