@@ -5,6 +5,7 @@ Neither opens the stack, so that a change which broke it can be undone.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
     """
     ids = [word for word in words if re.fullmatch(_ID, word)]
     paths = [word for word in words if word not in ids]
-    if not ids and len(paths) == 2:
+    if not ids and len(paths) == 2 and not os.path.exists(paths[0]) and os.path.exists(paths[1]):
         ids, paths = paths[:1], paths[1:]  # an ID that is none: which is what has to be said
     if len(ids) > 1 or len(paths) > 1:
         raise click.UsageError("give one ID and one PATH at most")

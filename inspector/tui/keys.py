@@ -15,7 +15,7 @@ from typing import Any, Final
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.keys import Keys, format_key
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from inspector.tui.key_table import MEANINGS, PLACES, Use
 
@@ -63,10 +63,12 @@ def rank(binding: Binding) -> int:
 
 
 def active_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
-    """The keys that work on `screen` now; a letter that a field takes as text is none of them."""
-    typing = isinstance(screen.focused, Input)
+    """The keys that work on `screen` now; what a field takes as text is none of them."""
+    typing = isinstance(screen.focused, Input | TextArea)
+    takes_lines = isinstance(screen.focused, TextArea)
     for key, active in screen.active_bindings.items():
-        if not (typing and _is_text(key) and not active.binding.priority):
+        is_taken = typing and (_is_text(key) or (takes_lines and key == "enter"))
+        if not is_taken or active.binding.priority:
             yield active
 
 

@@ -13,6 +13,7 @@ from engine.format import HashId, RefRecord
 from engine.stack import Stack, StackOptions
 from inspector.actions import CleanAction
 from inspector.model import Session
+from inspector.tui.keys import active_bindings
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.compact import CompactScreen
 from inspector.tui.screens.expire import ExpireScreen
@@ -138,7 +139,10 @@ def test_a_whole_transaction_is_pasted_and_checked_line_by_line(stack: Path) -> 
         area.text = commands  # without a newline at the end, as pasted text often is
         await pilot.pause()
         assert said(screen, "said") == "These are 2 updates."
+        assert "enter" in [one.binding.key for one in active_bindings(screen)]
         area.focus()
+        await pilot.pause()
+        assert "enter" not in [one.binding.key for one in active_bindings(screen)]  # it is a new line
         await pilot.press("ctrl+g")
         action = await phase(pilot, Phase.PLANNED)
         action.action_again()
