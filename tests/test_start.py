@@ -40,6 +40,7 @@ CLEANING = {"engine.stack.cleaning", "engine.stack.unlisted", "engine.merge.diff
 REPAIRING = {"engine.repair.execute", "engine.salvage.scan", "inspector.rows.outcome_rows"}
 SNAPSHOTS = {"engine.snapshot.snapshot", "inspector.actions.undoing"}
 DAMAGE = {"engine.fsck.faults", "engine.layout.span", "engine.salvage.scan", "inspector.cli.fsck"}
+HOOK = {"engine.update.hook"}  # what few repositories have
 BESIDE = {"engine.fsck.beside", "engine.stack.holders", "engine.stack.unlisted"}  # what a stack may have
 DAMAGED = {
     "engine.repair.damaged",
@@ -72,6 +73,7 @@ FORBIDDEN = {
     "resolve": LOOKING,
     "layout": LOOKING - {"engine.layout.span"},
     "fsck": COUNTING
+    | HOOK
     | FILES
     | DIGESTS
     | JSON
@@ -83,6 +85,7 @@ FORBIDDEN = {
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
     "export": (
         COUNTING
+        | HOOK
         | FILES
         | DIGESTS
         | {"shutil"}
@@ -106,6 +109,7 @@ FORBIDDEN = {
     | {"engine.fsck.table", "inspector.cli.metrics", "inspector.cli.workers", "inspector.model.health"},
     "undo": PROCESSES | FILES | JSON | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
     "repair": COUNTING
+    | HOOK
     | FILES
     | DIGESTS
     | JSON
@@ -119,7 +123,17 @@ FORBIDDEN = {
     "compact": COMPACTING | CLEANING | {"engine.stack.compactor", "inspector.actions.expiring"},
     "expire": COMPACTING | CLEANING | {"engine.stack.compactor", "inspector.actions.compacting"},
     "clean": COMPACTING | COMPACTION,
-    "add": FILES | DIGESTS | JSON | SCREENS | MANY | DAMAGE | CLEANING | REPAIRING | COMPACTION | SNAPSHOTS,
+    "add": HOOK
+    | FILES
+    | DIGESTS
+    | JSON
+    | SCREENS
+    | MANY
+    | DAMAGE
+    | CLEANING
+    | REPAIRING
+    | COMPACTION
+    | SNAPSHOTS,
     "--version": PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY,
 }
 ARGUMENTS = {

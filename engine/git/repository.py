@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.stack import Stack
     from engine.update import Identity, ReferenceHook
 
+_HOOK_NAME: Final = "reference-transaction"
 _MAX_FACTOR: Final = 255
 _RECENT_HOOK: Final = (2, 54)
 _HOOK_EVENT: Final = r"(?s)hook\.(.*)\.event"
@@ -258,7 +259,7 @@ class Repository(NamedTuple):
             hooks = (self.common_dir or place) / "hooks"
         else:
             hooks = place / os.path.expanduser(configured)
-        hook = hooks / update.HOOK_NAME
+        hook = hooks / _HOOK_NAME
         return hook if os.access(hook, os.X_OK) else None
 
     def reference_hook(self, directory: Path, output: Callable[[bytes], object]) -> ReferenceHook | None:
@@ -272,7 +273,7 @@ class Repository(NamedTuple):
             return None
         place = self.worktree if git_dir == self.git_dir and self.worktree is not None else git_dir
         program = self.hook_program(place)
-        events = [key for key, value in self.config.values.items() if value == update.HOOK_NAME]
+        events = [key for key, value in self.config.values.items() if value == _HOOK_NAME]
         if program is None and not events:
             return None
         version = self.git and self.git.version()
@@ -280,15 +281,15 @@ class Repository(NamedTuple):
         for key in events if is_recent else ():
             match = re.fullmatch(_HOOK_EVENT, key)
             if match is not None and self.config.flag(f"hook.{match[1]}.enabled", True):
-                raise HookError(f"{key} defines a hook {update.HOOK_NAME}, which git alone runs")
+                raise HookError(f"{key} defines a hook {_HOOK_NAME}, which git alone runs")
         if program is None:
             return None
         if (me := user_id()) is None:
-            raise HookError(f"the hook {update.HOOK_NAME} is not run: whose it is cannot be told here")
+            raise HookError(f"the hook {_HOOK_NAME} is not run: whose it is cannot be told here")
         for path in (self.common_dir, place):
             if (owner := path.stat().st_uid) != me:
                 raise HookError(
-                    f"the hook {update.HOOK_NAME} is not run: {str(path)!r} belongs to user {owner}, and git "
+                    f"the hook {_HOOK_NAME} is not run: {str(path)!r} belongs to user {owner}, and git "
                     "does not work in a repository of another user"
                 )
         environment = environment_without_places() | {"GIT_PREFIX": ""}

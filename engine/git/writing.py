@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from engine.errors import ApiError, require_bytes, shown
 from engine.format import HashId
@@ -19,7 +19,6 @@ from engine.stack import Stack
 from engine.update import (
     Identity,
     PreparedUpdates,
-    ReferenceHook,
     RefUpdate,
     RefValue,
     Symref,
@@ -27,6 +26,9 @@ from engine.update import (
     check_update,
     prepare_updates,
 )
+
+if TYPE_CHECKING:
+    from engine.update import ReferenceHook
 
 _HOW_TO_FORCE: Final = "force=True writes it all the same"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         parse_commands as parse_commands,
         read_commands as read_commands,
     )
-    from engine.update.hook import HOOK_NAME as HOOK_NAME, ReferenceHook as ReferenceHook
+    from engine.update.hook import ReferenceHook as ReferenceHook
     from engine.update.outcome import (
         Identity as Identity,
         StackUpdate as StackUpdate,
@@ -46,7 +46,7 @@ else:
             "commands": (
                 "Control RefUpdate RefValue Resolve Symref check_update is_null parse_commands read_commands"
             ),
-            "hook": "HOOK_NAME ReferenceHook",
+            "hook": "ReferenceHook",
             "outcome": "Identity StackUpdate TransactionResult",
             "resolution": "hook_lines",
             "stacks": "Stacks",

@@ -23,7 +23,6 @@ from typing import IO, Final, NamedTuple
 
 from engine.errors import HookError, in_words
 
-HOOK_NAME: Final = "reference-transaction"
 _DECIDING: Final = ("preparing", "prepared")
 _SHELL: Final = "/bin/sh"
 
@@ -57,9 +56,8 @@ class ReferenceHook(NamedTuple):
         if code and step in _DECIDING:
             reason = b"".join(said.splitlines()[-1:]).decode(errors="surrogateescape")
             how = f"exit code {code}" if code > 0 else f"ended by signal {-code}, {signal.strsignal(-code)}"
-            raise HookError(
-                f"the hook {HOOK_NAME} refuses the transaction ({step}, {how}): {reason or 'no reason'}"
-            )
+            what = f"the hook {self.program.name} refuses the transaction"
+            raise HookError(f"{what} ({step}, {how}): {reason or 'no reason'}")
 
     def _wait(self, command: list[str], lines: bytes, printed: IO[bytes]) -> int:
         import subprocess

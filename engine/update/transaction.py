@@ -43,7 +43,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from engine import merge
 from engine.errors import (
@@ -67,7 +67,6 @@ from engine.format import (
 from engine.stack import TABLES_LIST, Addition, Stack, check_names, require_writable
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, check_update, is_null
-from engine.update.hook import ReferenceHook
 from engine.update.outcome import (
     Identity,
     StackUpdate,
@@ -85,6 +84,9 @@ from engine.update.resolution import (
     hook_lines,
 )
 from engine.update.stacks import OneStack, Stacks
+
+if TYPE_CHECKING:
+    from engine.update.hook import ReferenceHook
 
 Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 """Finds out where the annotated tags among some object ids lead in the end; None or absent: no tag."""

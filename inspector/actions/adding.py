@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from engine import snapshot as snapshots
+from engine import snapshot as snapshots, update as updating
 from engine.errors import Cancelled, HookError, OutdatedError, ReftableError
 from engine.format import HashId, policy_size
 from engine.git import JointStacks, Objections, prepare_for
@@ -18,7 +18,6 @@ from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
 from engine.update import (
     PreparedUpdates,
-    ReferenceHook,
     RefUpdate,
     Resolve,
     StackUpdate,
@@ -243,7 +242,7 @@ class AddAction(Action[UpdatePlan]):
                     )
                 )
 
-    def _hook(self, said: Callable[[str], object], forced: list[str]) -> ReferenceHook | None:
+    def _hook(self, said: Callable[[str], object], forced: list[str]) -> updating.ReferenceHook | None:
         """The hook to run, if any. One that git would not run is an error, or with force a reason for it."""
 
         def output(data: bytes) -> None:
