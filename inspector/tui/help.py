@@ -44,7 +44,8 @@ expiry: Leaving out old reflog entries in a compaction, by their time or by thei
 footer: The end of a table. It has the header again, the places of the sections and indexes, and a checksum.
 
 geometric sequence: git's rule since 2.45. Each table should be at least so many times (the factor, 2 unless
-told) as large as the next newer one. From where one is not, it is compacted with those around it.
+told) as large as the next newer one. Where one is not, both are compacted, with the older ones that the
+result would outgrow.
 
 index: A section that has the last key of each block of another section, and where that block is. A large
 one has an index of its own, and so on up to the root.
