@@ -134,7 +134,8 @@ class RepairPlan(NamedTuple):
     `steps` in the order in which they are done; `tables` are those of the repaired stack, and `before` how
     those of the damaged one are read, oldest first. `left_out` names everything else that may hold records.
     `list_before` are the bytes of the list (None if there is none), `files` all files that the plan is
-    about: it is good for these and no others. `repository` is the one whose files are mended as well, if any.
+    about: it is good for these and no others. `repository` is the one that has the objects, if any, and whose
+    files are mended as well where steps say so.
     `newer` are tables that were never listed as far as is known, and are left out although they are newer
     than the repaired stack, oldest first; not those of a transaction that is known never to have been
     committed, since its lock on the list is still there.

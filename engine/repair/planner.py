@@ -71,6 +71,7 @@ def plan_repair(
     set_aside: Collection[str] = (),
     take_up: Collection[str] = (),
     repository: Repository | None = None,
+    mends_around: bool = True,
 ) -> RepairPlan:
     """What repairs the stack in `directory`; nothing is written or locked.
 
@@ -79,8 +80,9 @@ def plan_repair(
     JGit. The name of a lock asks for its removal alone, that of a table
     for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
     those named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are,
-    although they are not listed, where their update indexes place them. With a `repository`, its own files
-    are mended as well (of the whole stack alone). `now` is in seconds since 1970.
+    although they are not listed, where their update indexes place them. With a `repository`, its objects are
+    asked for, and, where that `mends_around` and the whole stack is repaired, its own files are mended as
+    well. `now` is in seconds since 1970.
     Raises `ApiError` for names of no table, and of one to be taken up that cannot be read, `FormatError` when
     the list is no file, so that nothing can take its place, `OutdatedError` when others change the stack
     faster than it can be looked at, `OSError`, and what `progress` raises.
@@ -116,7 +118,8 @@ def plan_repair(
                 raise
         else:
             if not plan.steps or plan.list_before == before:
-                return plan if repository is None or only is not None else _around(plan, repository, findings)
+                mends_around = mends_around and only is None
+                return _around(plan, repository, findings) if repository and mends_around else plan
     raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: another process is at work")
 
 
@@ -128,7 +131,6 @@ def _around(plan: RepairPlan, repository: Repository, findings: Sequence[Finding
     return plan._replace(
         steps=tuple(sorted((*plan.steps, *steps), key=lambda step: [*StepKind].index(step.kind))),
         files=(*plan.files, *traces),
-        repository=repository,
     )
 
 
@@ -168,6 +170,7 @@ class _Planner(Draft):
             tuple(self.left),
             known.raw,
             tuple(trace(known.path, name) for name in about),
+            repository=known.repository,
             newer=self._newer(tables),
         )
 

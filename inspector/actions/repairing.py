@@ -155,7 +155,8 @@ class RepairAction(Action[PlannedRepair]):
             progress=progress,
             set_aside=there.intersection(self.set_aside),
             take_up=there.intersection(self.take_up),
-            repository=self._around,
+            repository=self.workplace.home,
+            mends_around=self._around is not None,
         )
         self.store.clear()
         if not plan.steps:

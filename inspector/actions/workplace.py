@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import snapshot, stack
+from engine.errors import RepositoryError
 from engine.git import Repository, find_repository
 from engine.stack import StackOptions
 from engine.system import POSIX, user_id
@@ -81,6 +82,16 @@ class Workplace:
     def surroundings(self) -> Repository:
         """The repository, or the plain directory, around the stack. Reads files when it was not given."""
         return self.repository or find_repository(self.directory)
+
+    @property
+    def home(self) -> Repository | None:
+        """The repository that the stack is of, however it was named: its objects are those of the refs."""
+        try:
+            known = self.surroundings
+        except RepositoryError:
+            return None
+        is_ours = any(os.path.realpath(self.directory) == os.fspath(one.directory) for one in known.stacks)
+        return known if known.git_dir is not None and is_ours else None
 
     @property
     def around(self) -> Repository | None:

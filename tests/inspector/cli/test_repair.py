@@ -19,6 +19,8 @@ from inspector.demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
 from tests.support.git import Git
+from tests.support.history import Layout
+from tests.support.objects import add_commits
 from tests.support.stacks import LOOSE, add, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 
@@ -417,6 +419,24 @@ def test_a_repair_that_finds_nothing_says_which_stacks_it_did_not_look_at(git: G
     assert said.format("beside") in ok("repair", repo.path).err.lower()
     assert said.format("main") in ok("repair", tmp_path / "beside").err.lower()
     assert "not checked" not in ok("repair", repo.reftable).err, "it was asked for alone"
+
+
+def test_a_stack_is_judged_the_same_however_it_is_named(git: Git, tmp_path: Path) -> None:
+    """The objects of its repository are asked for, also where nothing around it is to be mended."""
+    repo = Layout(logs=False).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 6)
+    commands = "".join(f"create refs/tags/{at} {commit.hex()}\n" for at, commit in enumerate(commits))
+    repo.git("update-ref", "--stdin", input=commands.encode())
+    table = repo.reftable / listed(repo.reftable)[-1]
+    data = table.read_bytes()
+    end = data.index(commits[3]) + 20
+    table.write_bytes(data[: end - 8] + bytes(20) + data[end + 12 :])
+    calls: list[list[str | Path]] = [[repo.path], ["--worktree", "main", repo.path], [repo.reftable]]
+    calls.append(["--table", table.name, repo.path])
+    told = [ok("repair", "--json", *call).objects for call in calls]
+    refs = [[one for one in lines if one["kind"] == "outcome"] for lines in told]
+    assert ("refs/tags/3", "lost") in [(one["name"], one["outcome"]) for one in refs[0]]
+    assert refs == [refs[0]] * len(calls)
 
 
 def test_a_table_is_named_by_a_part_of_its_name(stack: Path) -> None:
