@@ -57,7 +57,7 @@ class BlockTree(VirtualList[Node]):
         size = root.span.end if root is not None else 0
         columns = [
             Column("part", self._part, 24, flex=1),
-            Column("offset", _offset, max(len("offset"), len(f"+{size:x}")), align="right", priority=2),
+            Column("offset", _offset, max(len("offset"), len(f"+{size:#x}")), align="right", priority=2),
             Column("bytes", _bytes, max(len("bytes"), len(f"{size:,}")), align="right", priority=1),
         ]
         self.show(SequenceRows(self._shown), columns)
@@ -201,8 +201,8 @@ class BlockTree(VirtualList[Node]):
 
 
 def _offset(node: Node, _width: int) -> Cell:
-    # As the hex view has it.
-    return Cell(f"{'+' if node.span.inflated else ''}{node.span.start:x}", "muted")
+    # As the hex view has it, and as the prompt for an offset takes it.
+    return Cell(f"{'+' if node.span.inflated else ''}{node.span.start:#x}", "muted")
 
 
 def _bytes(node: Node, _width: int) -> Cell:

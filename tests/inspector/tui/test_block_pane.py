@@ -34,9 +34,9 @@ def test_a_table_is_shown_with_its_parts_and_its_bytes(path: Path, size: tuple[i
 
     async def steps(view: View) -> None:
         await view.show(path)
-        assert re.search(rf"> ▾ table t\.ref +0 +{whole:,}", view.text)
-        assert re.search(r"  ▸ ref blocks +18 +8,", view.text)
-        assert re.search(r"  ▸ footer +[0-9a-f]+ +68", view.text)
+        assert re.search(rf"> ▾ table t\.ref +0x0 +{whole:,}", view.text)
+        assert re.search(r"  ▸ ref blocks +0x18 +8,", view.text)
+        assert re.search(r"  ▸ footer +0x[0-9a-f]+ +68", view.text)
         assert re.search(r">0000\[52 45 46 54 01 00 02 00  00 .* REFT····", view.text)
 
     block_view(steps, size)
