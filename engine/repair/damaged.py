@@ -30,8 +30,9 @@ def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[
         if salvaged is not None:
             names |= {deletion.name for deletion in salvaged.losses.undeleted.values()}
         if salvaged is not None and names and draft.selected(chosen[at].file):
-            without = salvage.without_refs(salvaged, names)
-            chosen[at].input = one._replace(salvaged=without, left_out=names)
+            found = (salvaged.table.read_ref(name) for name in sorted(names))
+            left_out = tuple(ref for ref in found if ref is not None)
+            chosen[at].input = one._replace(salvaged=salvage.without_refs(salvaged, names), left_out=left_out)
     return {at: one.peeled for at, one in told.items()}
 
 

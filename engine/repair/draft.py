@@ -25,8 +25,9 @@ class Draft:
     """A plan in the making.
 
     `set_aside` and `take_up` name the tables for which another than the safest option is wanted. `fitting`
-    are those not listed that are taken up unasked. No new table gets a name of `taken`: also not one that
-    the list alone has, or a snapshot, since a name never returns.
+    are those not listed that are taken up unasked; `is_list_whole` unless tables are chosen anew
+    from all that are present. No new table gets a name of `taken`: also not one that the list alone has, or a
+    snapshot, since a name never returns.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Draft:
         self.listed: list[str] = []
         self.mergeable: frozenset[str] = frozenset()
         self.fitting: set[str] = set()
+        self.is_list_whole = True
         self.taken: set[str] = set()
 
     def selected(self, name: str) -> bool:

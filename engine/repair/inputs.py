@@ -43,8 +43,8 @@ class Input(NamedTuple):
     `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was
     salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail. `restored` are refs whose
     records are lost or damaged, with the values that their reflogs tell; of `regained` of them, no record
-    was read. Those of `supposed`, which are among them, may have been something else. Those `left_out`
-    were read of damaged bytes, and are no refs.
+    was read. Those of `supposed`, which are among them, may have been something else. Those `left_out`,
+    in name order, were read of damaged bytes, and are no refs.
     """
 
     file: str
@@ -54,7 +54,7 @@ class Input(NamedTuple):
     restored: Table | None = None
     supposed: Table | None = None
     regained: int = 0
-    left_out: frozenset[bytes] = frozenset()
+    left_out: tuple[RefRecord, ...] = ()
 
     @property
     def losses(self) -> salvage.Losses | None:

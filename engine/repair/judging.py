@@ -54,10 +54,11 @@ def judged_refs(
     judge = _Judge(plan)
     before, after = opened_views(plan)
     logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))
+    left_out = _Ahead(iter(judge.left_out))
     hidden = _Ahead(_hidden(plan, after))
     tell = Telling("compare refs", progress)
     low = b""
-    if are_same(plan) and not (kept or logs.has_more or judge.doubts):
+    if are_same(plan) and not (kept or logs.has_more or left_out.has_more or judge.doubts):
         # Nothing can become of any: they need no names to be found by, nor the places of their tables.
         for refs in merge_blocks([source.refs() for source in after], ref_key):
             yield _number_of_live(refs), []
@@ -65,15 +66,15 @@ def judged_refs(
         return
     for was, will in ref_stretches(plan, before, after):
         last = max(located[-1][0] for located in (was, will) if located)
-        entries = logs.up_to(last)
+        entries, others = logs.up_to(last), left_out.up_to(last)
         judge.hidden = {ref.name: ref for ref in hidden.up_to(last)}
-        if (was is will or was == will) and not judge.doubts_between(low, last):
+        if (was is will or was == will) and not others and not judge.doubts_between(low, last):
             yield judge.of_same(was, entries, kept=kept)
         else:
-            yield judge.of_rows(was, will, entries, kept=kept)
+            yield judge.of_rows(was, will, entries, others, kept=kept)
         low = last
         tell.more(max(len(was), len(will)))
-    yield judge.of_rows([], [], logs.up_to(None), kept=kept)
+    yield judge.of_rows([], [], logs.up_to(None), left_out.up_to(None), kept=kept)
 
 
 def _number_of_live(refs: list[RefRecord]) -> int:
@@ -152,7 +153,9 @@ class _Judge:
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
         self._losses = [[*table.losses.values()] for table in plan.tables]
         self._present = present_values(plan)
-        self._left_out = {name for table in plan.tables for one in table.inputs for name in one.left_out}
+        self._left_out = {
+            ref.name: ref for table in plan.tables for one in table.inputs for ref in one.left_out
+        }
         self._lows: list[bytes] = []
         self._highs: list[bytes | None] = []  # of gaps that do not touch, in order
         # What the oldest table has lost are older values, unless it is made of several.
@@ -168,6 +171,11 @@ class _Judge:
                 self._highs.append(gap.high)
             elif high is not None:
                 self._highs[-1] = None if gap.high is None else max(high, gap.high)
+
+    @property
+    def left_out(self) -> list[RefRecord]:
+        """What was read of damaged bytes and is no ref, in name order: of one name, the newest record."""
+        return [self._left_out[name] for name in sorted(self._left_out)]
 
     @property
     def doubts(self) -> bool:
@@ -213,12 +221,18 @@ class _Judge:
         return len(live) - others, found
 
     def of_rows(
-        self, before: list[Located], after: list[Located], logs: list[LastEntry], *, kept: bool
+        self,
+        before: list[Located],
+        after: list[Located],
+        logs: list[LastEntry],
+        left_out: list[RefRecord],
+        *,
+        kept: bool,
     ) -> tuple[int, list[RefOutcome]]:
         """What becomes of refs, name by name."""
         was, will = ({one[0]: one for one in located} for located in (before, after))
         entries = {log.name: log for log in logs}
-        names = sorted({*was, *will, *entries})
+        names = sorted({*was, *will, *entries, *(ref.name for ref in left_out)})
         judged = [self.outcome(name, was.get(name), will.get(name), entries.get(name)) for name in names]
         found = [one for one in judged if one is not None]
         others = [one for one in found if one.outcome is not Outcome.KEPT]
@@ -228,6 +242,7 @@ class _Judge:
         self, name: bytes, was: Located | None, will: Located | None, log: LastEntry | None
     ) -> RefOutcome | None:
         """The outcome for a name; None if there is no such ref, neither now nor then."""
+        was = self._with_left_out(name, was, will)
         before = was[1] if was is not None and not was[1].is_deletion else None
         after = will[1] if will is not None and not will[1].is_deletion else None
         if after is None or will is None:
@@ -241,22 +256,37 @@ class _Judge:
                 if any(name in one.alike for one in self._losses[will[2]]):
                     return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_ALIKE)
                 return _restored(name, before, was[1] if was else None, after)
-        if before is None:
-            if name in self._left_out and was is not None and was[1].is_deletion:
-                why = "what deletes it is the tombstone of another ref, of almost the same name"
-                return RefOutcome(name, Outcome.RETURNED, None, after, why)
-            if was is not None and was[1].update_index > after.update_index:
-                why = "it was deleted, in a table that does not count any more"
-                return RefOutcome(name, Outcome.REVIVED, None, after, why)
-            return RefOutcome(name, Outcome.RETURNED, None, after, "its table counts again")
-        if not before.has_value_of(after):
-            is_older = after.update_index < before.update_index
-            outcome = Outcome.REVIVED if is_older else Outcome.CHANGED
-            why = f"{'an older' if is_older else 'another'} table counts"
-            if is_older and name in self._left_out:
+        is_undeleted = before is None and was is not None and name in self._left_out
+        if was is not None and is_other and was[1].update_index > after.update_index and not is_undeleted:
+            why = (
+                "an older table counts"
+                if before
+                else "it was deleted, in a table that does not count any more"
+            )
+            if before is not None and name in self._left_out:
                 why = f"{_why_left_out(before)}; {why}"
-            return RefOutcome(name, outcome, before, after, why)
-        return self._same(name, before, will, log)
+            return RefOutcome(name, Outcome.REVIVED, before, after, why)
+        judged = self._judged(name, before, will, log)
+        if judged.outcome is not Outcome.KEPT or not is_other:
+            return judged
+        if before is not None:
+            return RefOutcome(name, Outcome.CHANGED, before, after, "another table counts")
+        why = "its table counts again"
+        if is_undeleted:
+            why = "what deletes it is the tombstone of another ref, of almost the same name"
+        return RefOutcome(name, Outcome.RETURNED, None, after, why)
+
+    def _with_left_out(self, name: bytes, was: Located | None, will: Located | None) -> Located | None:
+        """The record that was to be seen of a ref, or one left out of a table that is not listed.
+
+        It is newer than what is seen before and afterwards: where the list names its table, it was seen.
+        """
+        left = self._left_out.get(name)
+        if left is None or any(
+            one is not None and one[1].update_index > left.update_index for one in (was, will)
+        ):
+            return was
+        return (name, left, -1) if was is None or was[1].update_index < left.update_index else was
 
     def _without(
         self, name: bytes, before: RefRecord | None, will: Located | None, log: LastEntry | None
@@ -283,8 +313,10 @@ class _Judge:
         why = f"its record cannot be read; its reflog ends with {log.new.hex()}"
         return RefOutcome(name, Outcome.LOST, None, None, why)
 
-    def _same(self, name: bytes, before: RefRecord, will: Located, log: LastEntry | None) -> RefOutcome:
-        """The outcome for a ref that shows what it showed before, which may not be the latest."""
+    def _judged(
+        self, name: bytes, before: RefRecord | None, will: Located, log: LastEntry | None
+    ) -> RefOutcome:
+        """The outcome by what the ref will show, which may not be the latest, whatever it showed before."""
         _, after, position = will
         if why := self._why_hidden(after, log):
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)

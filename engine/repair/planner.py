@@ -214,6 +214,7 @@ class _Planner(Draft):
         if is_complete:
             files = [file for file in files if not self._is_of_another_history(file, usable)]
         self.fitting = {file.file for file in files}
+        self.is_list_whole = is_complete
         found = [file.candidate(is_listed=False) for file in files if file.file not in self.set_aside]
         if found or not is_complete:
             candidates, rejected = choose([*candidates, *found])
@@ -286,7 +287,8 @@ class _Planner(Draft):
                 self.leave(StepKind.LEAVE_OUT, file, why, options=self.options_of(file))
             else:
                 options = self.options_of(file) if "orphan-newer" in codes else ()
-                is_ahead = "orphan-ahead" in codes
+                # What would have been chosen if it could be read may have counted.
+                is_ahead = "orphan-ahead" in codes or (file.input is None and not self.is_list_whole)
                 self.leave(StepKind.SET_ASIDE, file, why, options=options, is_ahead=is_ahead)
 
     def _left_by_changes(self) -> frozenset[str]:

@@ -9,11 +9,14 @@ import pytest
 
 from engine.errors import FormatError
 from engine.format import RefRecord
+from engine.git import find_repository
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository
+from tests.support.handmade import overwrite
 from tests.support.objects import add_commits
+from tests.support.repairs import mend
 from tests.support.stacks import listed
 from tests.support.tables import stack_files
 
@@ -125,3 +128,29 @@ def test_a_commit_that_only_a_table_of_another_history_tells_of_is_kept(git: Git
     assert run("repair", "--apply", repo.path).code == 1
     ok("clean", repo.path)
     assert lost <= stack_files(repo.reftable).keys()
+
+
+@pytest.mark.parametrize("lose", [None, remove_list, empty_list])
+def test_beside_a_lost_list_each_damage_is_told_that_is_told_where_the_list_is_there(
+    git: Git, tmp_path: Path, lose: Callable[[Path], None] | None
+) -> None:
+    """A ref whose record can be none is lost; below a table that cannot be read, values are doubtful."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    commits = add_commits(repo, 6)
+    created = "".join(f"create refs/tags/t{at} {commits[at].hex()}\n" for at in range(5))
+    repo.git("update-ref", "--stdin", input=created.encode())
+    repo.git("update-ref", "refs/tags/t0", commits[5].hex())
+    repo.git("update-ref", "refs/tags/t5", commits[5].hex())
+    _, damaged, unreadable, _ = (repo.reftable / name for name in listed(repo.reftable))
+    overwrite(damaged, damaged.read_bytes().index(commits[2]) + 12, bytes(20))
+    unreadable.write_bytes(bytes(unreadable.stat().st_size))
+    if lose is not None:
+        lose(repo.reftable)
+    mended = mend(repo.reftable, repository=find_repository(repo.path))
+    counts = {} if lose is None else {b"refs/tags/t5": "returned"}
+    assert mended.told == counts | {
+        b"HEAD": "doubtful",
+        b"refs/tags/t0": "doubtful",
+        b"refs/tags/t1": "doubtful",
+        b"refs/tags/t2": "lost",
+    }

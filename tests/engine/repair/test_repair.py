@@ -1143,6 +1143,21 @@ def test_a_list_of_which_bytes_are_wrong_loses_nothing_while_its_tables_are_ther
     assert state(directory) == before
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_a_table_that_cannot_be_read_beside_a_lost_list_the_loss_is_told(
+    directory: Path, place: int
+) -> None:
+    """Also of one that would be the first: it may have been part of the stack as any other."""
+    path = directory / listed(directory)[place]
+    path.write_bytes(bytes(path.stat().st_size))
+    (directory / "tables.list").unlink()
+    mended = mend(directory)
+    assert [damage.file for damage in damages(mended.plan)] == [path.name]
+    doubtful = {name for name, outcome in mended.told.items() if outcome == "doubtful"}
+    newest = [NAMES[number] for number in range(0, 12, 3)]
+    assert doubtful == [set(), set(NAMES).difference(newest), set(NAMES)][place]
+
+
 @pytest.mark.parametrize("appended", [bytes(5000), b"REFT" + bytes(300), b"x"], ids=["NULs", "magic", "x"])
 def test_what_was_appended_to_a_table_costs_nothing(directory: Path, appended: bytes) -> None:
     before, path = state(directory), directory / listed(directory)[1]
