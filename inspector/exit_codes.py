@@ -49,7 +49,8 @@ _MEANINGS: Final = {
     "refuse it",
     ExitCode.UNREADABLE: "cannot be read, or not all of it: there is no reftable repository, or the stack is "
     "damaged (the message says which file and byte); `export` has taken up, or left out, a table that the "
-    "list has lost; a stack that is to be repaired first is not written to",
+    "list has lost, or a ref is lost, revived or doubtful; a stack that is to be repaired first is not "
+    "written to",
     ExitCode.LOCKED: "another process holds a lock, or `repair --apply` has done nothing, as one may be in "
     "use",
     ExitCode.CHANGED: "the stack is no longer the one that was planned for, a ref does not hold the expected "

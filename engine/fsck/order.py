@@ -8,7 +8,6 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter, itemgetter
 
@@ -98,15 +97,12 @@ def check_tables(
     `hash_id` is the hash function of the stack, None for that of the oldest table. Without `compares` the
     refs are not read, and nothing tells how many show older values.
     """
-    older: tuple[int, bytes] | None = None
+    older: tuple[int, str] | None = None
     for finding in check_order([(table.name, limits) for table in tables if (limits := table.limits)]):
         if compares and finding.severity is Severity.ERROR:
             older = _older_values(tables) if older is None else older
-            number, first = older
-            shows = f"{_refs_show(number)}: {shown(first)}" if number else "no ref shows an older value"
-            more = " and others" if number > 1 else ""
-            what = f"{finding.message}; {shows}{more}"
-            report.take(finding._replace(message=what, at_stake=number))
+            number, shows = older
+            report.take(finding._replace(message=finding.message + shows, at_stake=number))
         else:
             report.take(finding)
     fitting: list[CheckedTable] = []
@@ -128,20 +124,30 @@ def check_tables(
     return fitting
 
 
-def _older_values(tables: Sequence[CheckedTable]) -> tuple[int, bytes]:
-    """How many refs show an older value than some table holds, of those that can be read, and the first."""
+def _older_values(tables: Sequence[CheckedTable]) -> tuple[int, str]:
+    """How many refs show an older value than some table holds, of those that can be read, and that in words.
+
+    That there are none is said only where all refs can be read.
+    """
+    is_whole = all(one.table is not None for one in tables)
 
     def blocks(table: Table) -> Iterator[list[RefRecord]]:
         # A header that states a wrong lowest update index gives all records wrong ones.
         stated = limits_in_name(table.name)
         shift = stated[0] - table.min_update_index if stated is not None else 0
-        with suppress(FormatError):
+        try:
             for refs in table.ref_blocks():
                 yield [ref.replace(update_index=ref.update_index + shift) for ref in refs] if shift else refs
+        except FormatError:
+            nonlocal is_whole
+            is_whole = False
 
     found = hidden_newer([blocks(one.table) for one in tables if one.table is not None])
     first = next(found, None)
-    return (0, b"") if first is None else (1 + sum(1 for _ in found), first.name)
+    if first is None:
+        return 0, "; no ref shows an older value" if is_whole else ""
+    number = 1 + sum(1 for _ in found)
+    return number, f"; {_refs_show(number)}: {shown(first.name)}{' and others' if number > 1 else ''}"
 
 
 def hidden_newer(sources: Sequence[Iterable[list[RefRecord]]]) -> Iterator[RefRecord]:

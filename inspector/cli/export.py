@@ -53,8 +53,8 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     only the reflog tells, tables that the list has lost; nothing that can be no ref. What becomes of each ref
     that is not simply kept is told on standard error in the words of `repair`, with what cannot be read, what
     has no place among files, and tables that are left out although they hold what no listed one does. The
-    exit code is 3 when the stack is damaged or a table is left out, or else 1 when something else was left
-    out.
+    exit code is 3 when the stack is damaged, a ref is lost, revived or doubtful, or a table is left out, or
+    else 1 when something else was left out.
 
     With --anonymize, DIR becomes a copy of the stack's directory to attach to a report: file by file of the
     same size, damage and all, in which components of names, object ids, persons and messages are replaced
@@ -90,7 +90,8 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
         unread = [file for file in beside if _is_missed(file, plan)]
         for file in unread:
             note(f"{safe_name(file.name)} is left out: {safe_message(file.reason)}")
-    if found.faults or unread:
+    is_doubted = any(outcomes.counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.DOUBTFUL))
+    if found.faults or unread or is_doubted:
         raise click.exceptions.Exit(ExitCode.UNREADABLE)
     if made.left_out:
         raise click.exceptions.Exit(ExitCode.FINDINGS)

@@ -18,7 +18,7 @@ from tests.support.damage import flipped
 from tests.support.git import Git, Repository
 from tests.support.history import LAYOUTS, Layout
 from tests.support.stacks import OPTIONS, add, entry, list_tables, listed, same, traces
-from tests.support.tables import stack_files, write_table
+from tests.support.tables import oid, stack_files, write_table
 
 Busy = Callable[[Layout], Repository]
 
@@ -328,6 +328,21 @@ def test_what_a_reflog_tells_is_exported_and_told_in_json_as_by_a_repair(busy: B
     assert {one["outcome"] for one in planned} == {"doubtful", "restored"}
     assert done.objects[0]["doubtful"] == [one["name"] for one in planned if one["outcome"] == "doubtful"]
     assert done.objects[0]["outcomes"] == [one for one in planned if one["outcome"] != "doubtful"]
+
+
+@pytest.mark.parametrize(("newest", "code"), [(oid(3), 3), (oid(2), 0)])
+def test_a_ref_that_is_doubtful_is_told_by_the_exit_code_of_the_export(
+    tmp_path: Path, newest: bytes, code: int
+) -> None:
+    """A table that is listed behind a newer one, which it overlaps, hides a newer value."""
+    names = [f"{format_table_name(1, limit, 0)}.ref" for limit in (3, 2)]
+    stack = tmp_path / "reftable"
+    stack.mkdir()
+    write_table(stack / names[0], [RefRecord(b"refs/heads/a", 3, newest)], limits=(1, 3))
+    write_table(stack / names[1], [RefRecord(b"refs/heads/a", 2, oid(2))], limits=(1, 2))
+    list_tables(stack, names)
+    done = run("export", "--json", stack, tmp_path / "out")
+    assert (done.objects[0]["doubtful"], done.code) == (["refs/heads/a"] if code else [], code)
 
 
 @pytest.mark.parametrize("layout", [LAYOUTS[0], LAYOUTS[1], LAYOUTS[4], LAYOUTS[7]], ids=str)

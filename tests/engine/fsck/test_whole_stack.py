@@ -96,6 +96,14 @@ def test_a_table_that_states_too_many_update_indexes_is_the_one_that_is_wrong(tm
     assert only(tmp_path, "name-range").cause == found
 
 
+def test_that_no_ref_shows_an_older_value_is_said_only_where_all_can_be_read(tmp_path: Path) -> None:
+    names = make_stack(tmp_path, 9)
+    change_header(tmp_path / names[3], max_update_index=1_000_000)
+    change_byte(tmp_path / names[6], 28)  # its first block
+    found = only(tmp_path, "ranges-overlap")
+    assert found.message == f"update indexes 4 to 1000000; {names[4]} has 5 to 5 and 4 more"
+
+
 @pytest.mark.parametrize("place", [0, 4, 8])
 def test_a_limit_that_was_never_set_is_the_error(tmp_path: Path, place: int) -> None:
     """As git once wrote it: no transaction can follow, and older tables are not to blame."""
