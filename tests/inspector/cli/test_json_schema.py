@@ -122,7 +122,7 @@ def odd_names(run: Run, place: Path, _: Git) -> None:
         run(None, verb, stack)
     run(0, "trace", os.fsdecode(ODD), stack)
     run(1, "resolve", "-C", stack, os.fsdecode(ODD), "refs/heads/a", "refs/heads/loop")
-    run(1, "export", stack, place / os.fsdecode(b"files\xff"))
+    run(3, "export", stack, place / os.fsdecode(b"files\xff"))
     run(None, "export", "--anonymize", stack, place / os.fsdecode(b"anonymous\xff"))
     run(0, "demo", place / os.fsdecode(b"demo\xff"))
     (stack / os.fsdecode(b"left\xff")).touch()
