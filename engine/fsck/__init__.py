@@ -11,6 +11,7 @@ May import `stack`, `layout`, `merge` and `git`.
                   the records of one block, fast where they are sound
     index, objects, values, table
                   the other parts of one table, then the whole of it
+    head          HEAD, held against its reflog
     whole_stack   the refs as seen through all tables
     files         `tables.list`, the tables that it names, and where the others are, of which
     beside        says what is wrong with them
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
     from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
     from engine.fsck.frame import Limits as Limits
+    from engine.fsck.head import branch_of_head as branch_of_head
     from engine.fsck.order import (
         check_order as check_order,
         hidden_newer as hidden_newer,
@@ -54,6 +56,7 @@ else:
             "faults": "FAULTS REWRITE_TABLE FaultKind Severity",
             "finding": "Finding Report by_cause",
             "frame": "Limits",
+            "head": "branch_of_head",
             "order": "check_order hidden_newer once_each",
             "passing": "testify",
             "quick": "QuickCheck quick_check",

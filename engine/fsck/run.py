@@ -11,8 +11,8 @@ refs.
 
 No check can find bytes that some writer could have written for other records: a letter of a name that leaves
 names in order, or a byte of an object id, where no log entry of the same update has another, nor an object
-section another id; the target of a symref, an update index within the limits. Blocks of refs have no
-checksum.
+section another id; the target of a symref other than HEAD, an update index within the limits. Blocks of refs
+have no checksum.
 """
 
 from __future__ import annotations

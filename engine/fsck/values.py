@@ -173,7 +173,7 @@ class ValueCheck:
             wanted.setdefault(value, []).append((name, update_index))
         for ref in self._with_values(wanted, scans=scans):
             for name, update_index in wanted.get(ref.value or b"", ()):
-                is_it = ref.update_index == update_index and _differ_in_one_byte(ref.name, name)
+                is_it = ref.update_index == update_index and differ_in_one_byte(ref.name, name)
                 with suppress(FormatError):  # what is damaged is no evidence
                     if is_it and table.read_log(ref.name) is None and not self._is_symref(name):
                         yield name, ref.name
@@ -259,5 +259,6 @@ def _masks(name: bytes) -> Iterator[bytes]:
     return (name[:at] + b"\0" + name[at + 1 :] for at in range(len(name)))
 
 
-def _differ_in_one_byte(one: bytes, other: bytes) -> bool:
+def differ_in_one_byte(one: bytes, other: bytes) -> bool:
+    """Whether two names are the same but for one byte."""
     return len(one) == len(other) and sum(map(ne, one, other)) == 1

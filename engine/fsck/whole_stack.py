@@ -7,6 +7,7 @@ is in memory at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from engine.errors import FormatError, RefnameError, shown
 from engine.format import (
@@ -22,9 +23,10 @@ from engine.format import (
 )
 from engine.fsck.finding import Report
 from engine.fsck.frame import CheckedTable
+from engine.fsck.head import branch_of_head
 from engine.fsck.names import Names, begin_with_another
 from engine.fsck.special import Special
-from engine.merge import merge_columns
+from engine.merge import MergedTable, merge_columns
 
 _REFS, _BEHIND_REFS = b"refs/", b"refs0"
 _MOST_CAPITALS = 100_000
@@ -165,6 +167,9 @@ class RefCheck:
     def _check_symref(self, name: bytes, target: bytes) -> None:
         # The rules of refs_fsck_symref() in git's refs.c, since 2.53; the first that is broken is told.
         what = f"{shown(name)} names {shown(target)}"
+        if name == b"HEAD" and (branch := self._branch_of_head()) is not None:
+            self._add("value-altered", name, f"{what}; its reflog says that it is {shown(branch)}")
+            return
         if name == b"HEAD" and not target.startswith(b"refs/heads/"):
             self._add("head-target", name, f"{what}, which is no branch")
             return
@@ -190,6 +195,14 @@ class RefCheck:
             target = found.target
         what += f", and more than {MAX_SYMREF_DEPTH} symbolic refs follow each other from there"
         self._add("symref-loop", name, what)
+
+    def _branch_of_head(self) -> bytes | None:
+        """The branch that HEAD named before a byte of its target was altered; None if none was."""
+        with suppress(FormatError):  # what is damaged is no evidence
+            tables = [one.table for one in self._tables if one.table is not None]
+            if len(tables) == len(self._tables):
+                return branch_of_head(MergedTable(tables))
+        return None
 
     def _is_elsewhere(self, target: bytes) -> bool:
         """Whether a ref is looked for in another stack of the repository."""

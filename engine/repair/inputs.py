@@ -177,6 +177,11 @@ class OpenInputs:
         self.hash_size = max(table.hash_id.size for _, table in self._opened)
 
     @property
+    def tables(self) -> list[Table]:
+        """Them as they are read, or were salvaged, oldest first."""
+        return [table for _, table in self._opened]
+
+    @property
     def counts_on(self) -> bool:
         """Whether a file claims all update indexes there are: git counts on behind it, perhaps at 0."""
         headers = (one.salvaged.header if one.salvaged is not None else table for one, table in self._opened)

@@ -122,6 +122,10 @@ def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, afte
     why = "restored from its reflog: the record cannot be read, its newest reflog entry can"
     if before is not None and before.value is not None and before.value == after.value:
         why = "its object is there, and tells what the tag is of: that part of the record is damaged"
+    elif after.target is not None and before is not None:
+        why = (
+            "restored from its reflog, which tells the branch: a byte of the target in its record is altered"
+        )
     elif after.target is not None:
         why = "restored from its reflog: its newest entry is also that of this branch, and of no other"
     elif was is not None and was.update_index == after.update_index:

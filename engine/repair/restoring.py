@@ -9,13 +9,16 @@ a newer entry may be lost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine import salvage
+from engine.errors import FormatError
 from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord
+from engine.fsck import branch_of_head
+from engine.merge import MergedTable
 from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, logged_refs
 from engine.repair.plan import Damage
 from engine.salvage import ref_item
@@ -78,6 +81,7 @@ def restored_refs(
     sources = [OpenInputs(directory, [one]) for one in inputs]
     damages = [*damaged, *others]
     head: tuple[int | None, LastEntry] | None = None
+    altered: Located | None = None
     like_head: list[bytes] = []  # refs whose newest entry is that of HEAD: two are too many
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
@@ -102,6 +106,8 @@ def restored_refs(
             at = _place(inputs, damages, located, log)
             if name == _HEAD:
                 head = at, log
+                if located is not None and inputs[located[2]].losses is not None:
+                    altered = located
                 continue
             if head and log[1:] == head[1][1:] and len(like_head) < 2 and _may_be_named(name):
                 like_head.append(name)
@@ -113,6 +119,8 @@ def restored_refs(
                     losses = inputs[at].losses
                     if losses is None or not losses.renamed.get(name):  # which had an id
                         unsure.add(at, ref)
+        if altered is not None and (target := _target_of_head(sources)) is not None:
+            made.add(altered[2], RefRecord(_HEAD, altered[1].update_index, target=target))
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         tells_all = not any(one.losses.lost_logs for one in damages)
         branch = like_head[0] if tells_all and len(like_head) == 1 else b""
@@ -127,6 +135,13 @@ def restored_refs(
                     supposed.add(at, ref)
         guesses = supposed.finish()
         return {at: Restored(table, guesses.get(at)) for at, table in made.finish().items()}
+
+
+def _target_of_head(sources: Sequence[OpenInputs]) -> bytes | None:
+    """What HEAD named before a byte of it was altered; None if none was, as far as can be told."""
+    with suppress(FormatError):
+        return branch_of_head(MergedTable([table for one in sources for table in one.tables]))
+    return None
 
 
 def _is_renamed(one: Input, name: bytes) -> bool:

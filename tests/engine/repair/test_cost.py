@@ -115,5 +115,6 @@ def test_reflogs_are_cut_up_a_few_times_for_a_plan_and_only_refs_of_which_they_t
     # By fsck, and to salvage; for what they restore, for who else had these ids, for what becomes of refs,
     # and of themselves.
     assert cost.calls["split_logs"] < sum(blocks) + blocks[0] + 4 * blocks[1] + 20
-    assert not cost.calls["decode_logs"]
+    # The newest entry of HEAD is looked up in each table.
+    assert cost.calls["decode_logs"] <= len(blocks)
     assert cost.calls["outcome"] < REFS // 5
