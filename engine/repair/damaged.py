@@ -9,7 +9,7 @@ from engine.format import U64_MAX, RefRecord, limits_in_name
 from engine.repair.draft import Draft
 from engine.repair.files import TableFile
 from engine.repair.objects import told_by_objects
-from engine.repair.plan import Damage
+from engine.repair.plan import Damage, displaced
 from engine.repair.restoring import restored_refs
 
 
@@ -39,12 +39,16 @@ def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[
 def _restore(draft: Draft, chosen: Sequence[TableFile], peeled: Mapping[int, Sequence[RefRecord]]) -> None:
     """Have the reflogs tell the values of refs whose records are lost or damaged, and take those `peeled`."""
     names = {file.file for file in chosen}
-    others = [
-        Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN)
+    missing = [
+        name
         for name in (*draft.listed, *(left.file for left in draft.left if left.is_listed))
         if name not in names and draft.only is None
     ]
+    others = [
+        Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN) for name in missing
+    ]
     inputs = [file.readable for file in chosen]
+    others += displaced(inputs, missing)
     for at, found in restored_refs(draft.known.path, inputs, others, peeled).items():
         salvaged = inputs[at].salvaged
         if salvaged is not None and draft.selected(chosen[at].file):

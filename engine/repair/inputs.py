@@ -44,7 +44,8 @@ class Input(NamedTuple):
     salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail. `restored` are refs whose
     records are lost or damaged, with the values that their reflogs tell; of `regained` of them, no record
     was read. Those of `supposed`, which are among them, may have been something else. Those `left_out`,
-    in name order, were read of damaged bytes, and are no refs.
+    in name order, were read of damaged bytes, and are no refs. `own_limits` are those that
+    the file was read with, where others have to fit in as well.
     """
 
     file: str
@@ -55,6 +56,12 @@ class Input(NamedTuple):
     supposed: Table | None = None
     regained: int = 0
     left_out: tuple[RefRecord, ...] = ()
+    own_limits: tuple[int, int] | None = None
+
+    @property
+    def covered(self) -> tuple[int, int]:
+        """The update indexes of the table that was read, whatever its file is called."""
+        return self.own_limits or self.limits
 
     @property
     def losses(self) -> salvage.Losses | None:

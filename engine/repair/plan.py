@@ -7,16 +7,25 @@ damaged files were salvaged into, which is not done again.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine import salvage
-from engine.format import U64_MAX, HashId, footer_size, header_size, is_table_file, pack_table_list
+from engine.format import (
+    U64_MAX,
+    HashId,
+    footer_size,
+    header_size,
+    is_table_file,
+    limits_in_name,
+    pack_table_list,
+)
 from engine.fsck import Severity
 from engine.git import Repository
 from engine.repair.inputs import Input
-from engine.stack import LOCK_SUFFIX, StackOptions, covers, merged_ranges
+from engine.stack import HIGHEST_LIMIT, LOCK_SUFFIX, StackOptions, covers, merged_ranges
 
 _LEAST_RECORD: Final = 4
 """Bytes of the shortest record of a ref: a tombstone that shares its name but for one letter."""
@@ -197,7 +206,9 @@ def damages(plan: RepairPlan) -> list[Damage]:
         for position, table in enumerate(plan.tables)
         for file, losses in table.losses.items()
     ]
-    covered = merged_ranges(table.limits for table in plan.tables)
+    inputs = [one for table in plan.tables for one in table.inputs]
+    found += displaced(inputs, [left.file for left in plan.left_out if left.is_listed])
+    covered = merged_ranges(one.covered for one in inputs)
     for left in plan.left_out:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
@@ -210,14 +221,34 @@ def damages(plan: RepairPlan) -> list[Damage]:
     return [damage for damage in found if damage.losses.gaps or damage.losses.lost_logs]
 
 
+def displaced(inputs: Sequence[Input], others: Iterable[str]) -> list[Damage]:
+    """The tables in whose files other tables lie, and which no file has, by the names of the files.
+
+    `others` are the names of tables that should be part of the stack as well. A file with update indexes
+    that no other name tells has a wrong name, and nothing was lost by that.
+    """
+    found: list[Damage] = []
+    covered = merged_ranges(one.covered for one in inputs)
+    named = {name: limits_in_name(name) for name in (*(one.file for one in inputs), *others)}
+    for one in inputs:
+        low, high = named[one.file] or one.covered
+        if not low <= high < HIGHEST_LIMIT or covers(covered, low, high):
+            continue
+        told = merged_ranges(limits for name, limits in named.items() if limits and name != one.file)
+        if covers(told, *one.covered):
+            found.append(Damage(one.file, None, low, high, salvage.UNKNOWN))
+    return found
+
+
 def room_for_refs(plan: RepairPlan) -> int | None:
     """How many refs at most the bytes can hold that cannot be read, of files of which none can be.
 
     A file may have been longer once. None where a file is not there, or is damaged in part.
     """
-    room = 0
+    room, read = 0, {file for table in plan.tables for file in table.files}
     for damage in damages(plan):
-        if damage.losses.gaps == salvage.EVERYWHERE and damage.position is None:
+        is_unread = damage.position is None and damage.file not in read
+        if damage.losses.gaps == salvage.EVERYWHERE and is_unread:
             try:
                 size = os.stat(plan.directory / damage.file).st_size - header_size(1) - footer_size(1)
                 room += max(0, size) // _LEAST_RECORD

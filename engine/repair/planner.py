@@ -353,10 +353,10 @@ class _Planner(Draft):
 def _what_is_missed(name: str, tables: Sequence[PlannedTable]) -> str:
     """What becomes of the records of a table that is not there; `tables` are those of the repaired stack."""
     low, high = limits_in_name(name) or (0, U64_MAX)
-    covered = merged_ranges(table.limits for table in tables)
-    if not covers(covered, low, high):
+    read = [(table.name, one.covered) for table in tables for one in table.inputs]
+    if not covers(merged_ranges(limits for _, limits in read), low, high):
         return "whatever it held is lost, unless a backup has it"
-    by = next((table.name for table in tables if table.limits[0] <= low and high <= table.limits[1]), "")
+    by = next((name for name, limits in read if limits[0] <= low and high <= limits[1]), "")
     return f"nothing is lost by it: its update indexes are those of {by or 'other tables'}"
 
 

@@ -56,7 +56,9 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
         counts = contents_of(draft.known.path, unlimited)
         # Log entries may be newer than the table says, as far as the next table leaves them.
         limits = limits[0], max(limits[1], min(counts.highest_log, following - 1))
-        inputs = tuple(one._replace(limits=(one.limits[0], limits[1])) for one in inputs)
+        inputs = tuple(
+            one._replace(limits=(one.limits[0], limits[1]), own_limits=one.limits) for one in inputs
+        )
         if max(counts.highest_ref, counts.highest_log) > limits[1]:
             counts = contents_of(draft.known.path, inputs)
     name = unused_table_name(limits, draft.options.suffix, draft.taken.__contains__)

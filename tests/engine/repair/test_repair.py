@@ -19,7 +19,16 @@ from engine.errors import ApiError, Cancelled, LockError, OutdatedError
 from engine.format import REF, HashId, LogRecord, RefRecord, format_table_name, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
-from engine.repair import Outcome, RepairResult, StepKind, changes_aside, damages, plan_repair, repair
+from engine.repair import (
+    Outcome,
+    RepairResult,
+    StepKind,
+    changes_aside,
+    damages,
+    plan_repair,
+    repair,
+    room_for_refs,
+)
 from engine.salvage import Gap
 from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
 from engine.stack import Stack, StackOptions, TemporaryTable, remove_stale_lock
@@ -1156,6 +1165,64 @@ def test_of_a_table_that_cannot_be_read_beside_a_lost_list_the_loss_is_told(
     doubtful = {name for name, outcome in mended.told.items() if outcome == "doubtful"}
     newest = [NAMES[number] for number in range(0, 12, 3)]
     assert doubtful == [set(), set(NAMES).difference(newest), set(NAMES)][place]
+
+
+# Tables under the names of others
+
+
+def many(directory: Path) -> list[Path]:
+    """Six tables, each of which moves one branch and the first one."""
+    with Stack.open(directory, options()) as stack:
+        for number in range(1, 7):
+            write(stack, [0, number], logs=False)
+    return [directory / name for name in listed(directory)]
+
+
+def swap(one: Path, other: Path) -> None:
+    contents = one.read_bytes(), other.read_bytes()
+    other.write_bytes(contents[0])
+    one.write_bytes(contents[1])
+
+
+@pytest.mark.parametrize("copied", [3, 5])
+def test_what_a_table_held_that_another_one_was_copied_over_is_lost(tmp_path: Path, copied: int) -> None:
+    """What lies there now is said to be of other update indexes: none was read of those in the name."""
+    tables = many(tmp_path)
+    tables[1].write_bytes(tables[copied].read_bytes())
+    mended = mend(tmp_path)
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [(tables[1].name, 2, 2)]
+    assert mended.told == {NAMES[1]: "doubtful"}
+    assert mended.logs.may_be_lost
+    assert room_for_refs(mended.plan) is None
+
+
+def test_of_two_tables_that_were_exchanged_the_loss_of_one_is_told(tmp_path: Path) -> None:
+    tables = many(tmp_path)
+    swap(tables[2], tables[4])
+    tables[4].write_bytes(bytes(300))  # which was the third
+    mended = mend(tmp_path)
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [(tables[2].name, 3, 3)]
+    assert {name for name, outcome in mended.told.items() if outcome == "doubtful"} == {NAMES[1], NAMES[2]}
+
+
+def test_a_table_within_the_limits_of_others_that_are_merged_is_lost_all_the_same(tmp_path: Path) -> None:
+    """Between the limits of what was merged lie update indexes that none of the inputs has."""
+    tables = many(tmp_path)
+    tables[5].write_bytes(tables[1].read_bytes())
+    tables[2].unlink()
+    mended = mend(tmp_path)
+    [merged] = [table for table in mended.plan.tables if len(table.files) > 1]
+    assert merged.limits == (2, 5)
+    assert {damage.low for damage in damages(mended.plan)} == {3, 6}
+
+
+def test_a_table_that_has_a_wrong_name_has_lost_nothing(tmp_path: Path) -> None:
+    tables = many(tmp_path)
+    other = format_table_name(9, 9, 0) + ".ref"
+    tables[5].rename(tmp_path / other)
+    list_tables(tmp_path, [*(path.name for path in tables[:5]), other])
+    mended = mend(tmp_path)
+    assert (mended.told, damages(mended.plan)) == ({}, [])
 
 
 @pytest.mark.parametrize("appended", [bytes(5000), b"REFT" + bytes(300), b"x"], ids=["NULs", "magic", "x"])
