@@ -156,7 +156,8 @@ def _whole_size(size: int, read: Read, header: Header) -> int:
 def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Header, bool]:
     """The header to read a damaged file by, and whether its update indexes are known.
 
-    Where header and footer are lost or contradict each other, the file's name tells the update indexes.
+    Where header and footer are lost or contradict each other, the file's name tells the update indexes. Where
+    the footer alone is lost, and both limits in the header are others, another table lies under this name.
     """
     named = limits_in_name(name)
     stated = named if named is not None and named[0] <= named[1] else None
@@ -164,9 +165,11 @@ def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Hea
     if found is None:
         low, high = stated or (0, U64_MAX)
         return Header(hash_id.version, 0, low, high, hash_id), named is not None
-    if found.min_update_index <= found.max_update_index and (named is None or _is_confirmed(layout)):
+    low, high = found.min_update_index, found.max_update_index
+    is_other = named is not None and named[0] != low > 0 and high != named[1]
+    if low <= high and (named is None or _is_confirmed(layout) or (is_other and layout.footer is None)):
         return found, True
-    low, high = stated or sorted((found.min_update_index, found.max_update_index))
+    low, high = stated or sorted((low, high))
     return found._replace(min_update_index=low, max_update_index=high), True
 
 

@@ -1225,6 +1225,20 @@ def test_a_table_that_has_a_wrong_name_has_lost_nothing(tmp_path: Path) -> None:
     assert (mended.told, damages(mended.plan)) == ({}, [])
 
 
+@pytest.mark.parametrize("size", [3, 40, 70])
+def test_an_exchanged_table_without_its_footer_keeps_the_update_indexes_of_its_header(
+    tmp_path: Path, size: int
+) -> None:
+    """Its name is that of a newer one: its values are older for all that."""
+    tables = many(tmp_path)
+    before = refs(tmp_path)
+    swap(tables[1], tables[5])
+    cut(tables[5], tables[5].stat().st_size - size)
+    plan = mend(tmp_path).plan
+    assert [table.limits for table in plan.tables] == [(at, at) for at in range(1, 7)]
+    assert refs(tmp_path) == before
+
+
 @pytest.mark.parametrize("appended", [bytes(5000), b"REFT" + bytes(300), b"x"], ids=["NULs", "magic", "x"])
 def test_what_was_appended_to_a_table_costs_nothing(directory: Path, appended: bytes) -> None:
     before, path = state(directory), directory / listed(directory)[1]
