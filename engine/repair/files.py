@@ -31,7 +31,7 @@ from engine.fsck import (
 from engine.git import Repository
 from engine.merge import MergedTable
 from engine.progress import Progress, ProgressCallback
-from engine.readable import open_table
+from engine.readable import ReadableTable, open_table
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, contents_of
 from engine.repair.plan import LeftOut
@@ -284,7 +284,7 @@ class Evidence:
         if salvaged is None:
             raise table.loss()
         header = salvaged.header
-        losses = self._with_what_contradicts(name, findings, salvaged)
+        losses = self._with_what_contradicts(table, findings, salvaged)
         salvaged = replace(salvaged, losses=losses)
         file.hash_id = header.hash_id
         limits = (header.min_update_index, header.max_update_index) if table.has_limits else between
@@ -294,10 +294,10 @@ class Evidence:
                 file.input = Input(name, limits, salvaged)
 
     def _with_what_contradicts(
-        self, name: str, findings: Sequence[Finding], salvaged: salvage.Salvaged
+        self, table: ReadableTable, findings: Sequence[Finding], salvaged: salvage.Salvaged
     ) -> salvage.Losses:
         """Its losses, with the refs that another part of the table contradicts: its objects, its logs."""
-        losses = salvaged.losses
+        losses, name = salvaged.losses, table.name
         if losses.doubtful is not None:
             losses = replace(losses, doubtful=losses.doubtful | self._unlike_objects(name, findings))
 
@@ -312,7 +312,7 @@ class Evidence:
         certain |= {deletion.name: name for name, deletion in undeleted.items()}
         alike = {
             name: record
-            for altered, name in salvage.altered_alike(salvaged, certain).items()
+            for altered, name in salvage.altered_alike(salvaged, table.read, certain).items()
             if (record := salvaged.table.read_ref(altered)) and salvaged.table.read_ref(name) is None
         }
         doubtful = had.keys() | {record.name for record in alike.values()}

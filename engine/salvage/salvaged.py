@@ -55,7 +55,8 @@ class Salvaged:
 
     `table` is sound and holds all of them but those log entries that come from damaged deflate streams: these
     are in `uncertain`. Both are closed when nothing reads them any more. `contents` is what `table` has,
-    `header` what the file was read by, and `scan` reads it once more, as its records are stored.
+    `header` what the file was read by. `scan` reads it once more, by a function to read it, as its records
+    are stored: what was salvaged keeps no file open.
     """
 
     header: Header
@@ -63,7 +64,7 @@ class Salvaged:
     table: Table
     contents: Contents
     uncertain: Table
-    scan: Callable[[], Iterator[Readable | Unreadable]]
+    scan: Callable[[Read], Iterator[Readable | Unreadable]]
     _refs_at: Places
     _logs_at: Places
 
@@ -88,14 +89,14 @@ class Salvaged:
         return merge_blocks([table.log_blocks(start, update_index) for table in tables], log_order)
 
 
-def altered_alike(salvaged: Salvaged, names: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def altered_alike(salvaged: Salvaged, read: Read, names: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """The names of refs that share an altered byte with one of these, each with what it was before.
 
     `names` are altered ones, each with what it was: they differ in one byte. A name is stored without what it
-    shares with the one before it. Raises `OSError`.
+    shares with the one before it, so the file is read once more, by `read`. Raises `OSError`.
     """
     found: dict[bytes, bytes] = {}
-    for one in salvaged.scan() if names else ():
+    for one in salvaged.scan(read) if names else ():
         if isinstance(one, Unreadable) or one.type != REF:
             continue
         for number, (altered, *_) in enumerate(one.items):
@@ -212,11 +213,15 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
     left_out = found - refs - logs - uncertain
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
-    scan = partial(salvage, layout, header, blind=blind)
+    scan = partial(_scan, layout.name, layout.end, header, blind)
     if blind:
         header = header._replace(block_size=0)  # which misled
     places = certain.refs_at, certain.logs_at
     return Salvaged(header, losses, table, contents, uncertain_table, scan, *places)
+
+
+def _scan(name: str, size: int, header: Header, blind: bool, read: Read) -> Iterator[Readable | Unreadable]:
+    return salvage(TableLayout(name, size, read), header, blind=blind)
 
 
 def _possible(found: Readable) -> list[Encoded]:
