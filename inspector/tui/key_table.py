@@ -309,7 +309,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     "leads": (Use("open", "choose", "Go there", 10), *_leave("Back", "leads", "back")),
     "form": (
-        Use("open", "plan", "Plan", 10),
+        Use("open", "submit", "Plan", 10),
         Use("plan", "plan"),
         Use("next-pane", "app.focus_next", "Next field", 12),
         Use("pane-before", "app.focus_previous", "Field before"),

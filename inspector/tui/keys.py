@@ -15,7 +15,7 @@ from typing import Any, Final
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.keys import Keys, format_key
 from textual.screen import Screen
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from inspector.tui.key_table import MEANINGS, PLACES, Use
 
@@ -63,12 +63,10 @@ def rank(binding: Binding) -> int:
 
 
 def active_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
-    """The keys that work on `screen` now; what a field takes as text is none of them."""
-    typing = isinstance(screen.focused, Input | TextArea)
-    takes_lines = isinstance(screen.focused, TextArea)
+    """The keys that work on `screen` now; a letter that a field takes as text is none of them."""
+    typing = isinstance(screen.focused, Input)
     for key, active in screen.active_bindings.items():
-        is_taken = typing and (_is_text(key) or (takes_lines and key == "enter"))
-        if not is_taken or active.binding.priority:
+        if not (typing and _is_text(key) and not active.binding.priority):
             yield active
 
 

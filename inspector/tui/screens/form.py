@@ -185,6 +185,16 @@ class FormScreen(Dialog[bool]):
             screen = ActionScreen(self.action(), self._journal)
             self.app.push_screen(screen, lambda changed: self._back_from(screen, changed=bool(changed)))
 
+    def action_submit(self) -> None:
+        """The same."""
+        self.action_plan()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a text of several lines the key is a new one, and not offered for the plan."""
+        if action == "submit":
+            return not isinstance(self.focused, TextArea)
+        return super().check_action(action, parameters)
+
     def _back_from(self, screen: ActionScreen, *, changed: bool) -> None:
         self.answer = self.answer or changed
         if screen.phase in (Phase.DONE, Phase.MADE):
