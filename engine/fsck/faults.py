@@ -226,9 +226,9 @@ _FAULTS = (
         "git stores hours and minutes as one number. It is shown as the zone that it is.",
         "git shows another time zone, and the right time"),
     FaultKind("value-altered", _ERROR, "A ref has another value than its reflog says that the same "
-        "transaction gave it, while other refs of the table agree with theirs, or HEAD's has the same entry; "
-        "or HEAD names another branch than its reflog says. Blocks of logs have a checksum, those of refs "
-        "none: bytes of the ref were altered.", _ALTERED,
+        "transaction gave it, while other refs of the table agree with theirs, or HEAD's has the same entry, "
+        "or there is no object of that value; or HEAD names another branch than its reflog says. Blocks of "
+        "logs have a checksum, those of refs none: bytes of the ref were altered.", _ALTERED,
         _REWRITE + _SET_REF),
     FaultKind("value-unlike-log", _WARNING, "A ref has another value than its reflog says that the same "
         "transaction gave it.", _ALTERED, _SET_REF),

@@ -39,6 +39,7 @@ from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, is_of_repository, unlisted_files
 
 if TYPE_CHECKING:
+    from engine.git import Repository
     from engine.stack import UnlistedFile
 
 
@@ -47,6 +48,7 @@ def fsck(
     options: StackOptions | None = None,
     progress: ProgressCallback | None = None,
     now: float | None = None,
+    repository: Repository | None = None,
 ) -> Generator[Finding, None, list[str]]:
     """What is wrong with the stack in `directory`, phase by phase, as it is found.
 
@@ -54,7 +56,8 @@ def fsck(
     tables that were read from end to end.
 
     `options` may state the hash function that the repository wants. `now` is the time, in seconds since 1970,
-    that the age of locks counts up to. Raises `OSError` when there is no such directory or it cannot
+    that the age of locks counts up to. Where a value is in doubt, git is asked whether the `repository` has
+    the object. Raises `OSError` when there is no such directory or it cannot
     be listed; while it runs, only what `progress` raises, and an `OSError` of the whole process (too many
     open files).
     """
@@ -62,19 +65,26 @@ def fsck(
     if not stat.S_ISDIR(os.stat(path).st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "a stack is a directory", path)
     os.listdir(path)
-    return _Run(path, options or StackOptions(), progress, time.time() if now is None else now).told()
+    now = time.time() if now is None else now
+    return _Run(path, options or StackOptions(), progress, now, repository).told()
 
 
 class _Run:
     """One check of one stack."""
 
     def __init__(
-        self, path: str, options: StackOptions, progress: ProgressCallback | None, now: float
+        self,
+        path: str,
+        options: StackOptions,
+        progress: ProgressCallback | None,
+        now: float,
+        repository: Repository | None,
     ) -> None:
         self._path = path
         self._options = options
         self._progress = progress
         self._now = now
+        self._repository = repository
         self._tables: list[CheckedTable] = []
         self._done = 0
 
@@ -116,7 +126,12 @@ class _Run:
         fitting = check_tables(self._tables, self._options.hash_id, report)
         checks = {
             table.name: check_table(
-                table, report, self._tick(total), is_symref=self._is_symref, below=partial(self._below, at)
+                table,
+                report,
+                self._tick(total),
+                is_symref=self._is_symref,
+                below=partial(self._below, at),
+                lacking=self._lacking,
             )
             for at, table in enumerate(self._tables)
         }
@@ -130,6 +145,12 @@ class _Run:
 
     def _is_symref(self, name: bytes) -> bool:
         return any(one.table is not None and has_symref(one.table, name) for one in self._tables)
+
+    def _lacking(self, oids: set[bytes]) -> set[bytes]:
+        if self._repository is None or not oids:
+            return set()
+        found = self._repository.objects(oids)
+        return {oid for oid, info in found.items() if info.type is None}
 
     def _below(self, position: int) -> MergedTable:
         """The tables that are older than the one at a position. Raises `FormatError` if one does not open."""

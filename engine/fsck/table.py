@@ -45,7 +45,7 @@ from engine.fsck.names import Names
 from engine.fsck.objects import ObjectCheck
 from engine.fsck.passing import SoundBlock, Witness
 from engine.fsck.special import name_of
-from engine.fsck.values import ValueCheck
+from engine.fsck.values import Lacking, ValueCheck
 from engine.layout import BlockSpan, Section, Span, TableLayout
 from engine.merge import MergedTable
 
@@ -73,13 +73,14 @@ def check_table(
     *,
     is_symref: Callable[[bytes], bool] | None = None,
     below: Callable[[], MergedTable] | None = None,
+    lacking: Lacking | None = None,
 ) -> Iterator[Names]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
 
     Names of symbolic and of deleted refs are `Special`. The table has been checked when the iterator is at
     its end; a `witness` has been told all its records then, if there are no errors. `is_symref` says of a
-    name whether any table of the stack has a symbolic ref of it, `below` gives the older ones. Raises what
-    `tick` raises.
+    name whether any table of the stack has a symbolic ref of it, `below` gives the older ones, `lacking` says
+    of which ids there are no objects. Raises what `tick` raises.
     """
     try:
         layout = file.laid_out()
@@ -91,7 +92,8 @@ def check_table(
                 what = f"update indexes up to {high}; its records end with {end}"
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
             check_header(file.name, header, report)
-            yield from _Blocks(file, layout, header, report, tick, witness, is_symref, below).check()
+            values = ValueCheck(file.table, is_symref, below, lacking) if file.table is not None else None
+            yield from _Blocks(file, layout, header, report, tick, witness, values).check()
     except OSError as error:
         report.add_unreadable(file.name, error)
 
@@ -125,8 +127,7 @@ class _Blocks:
         report: Report,
         tick: Tick,
         witness: Witness | None,
-        is_symref: Callable[[bytes], bool] | None,
-        below: Callable[[], MergedTable] | None,
+        values: ValueCheck | None,
     ) -> None:
         self._witness = witness
         self._layout = layout
@@ -140,7 +141,7 @@ class _Blocks:
         self._numbers = (header.hash_id.size, header.min_update_index)
         self._hash_size = header.hash_id.size
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0, header.block_size)
-        self._values = ValueCheck(file.table, is_symref, below) if file.table is not None else None
+        self._values = values
         self._committers: set[bytes] = set()
         self._has_minutes = False
         self._deflated = self._inflated = 0

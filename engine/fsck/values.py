@@ -7,7 +7,7 @@ the same.
 
 Blocks of logs are compressed and have a checksum, blocks of refs have none: as a rule, it is the ref that was
 altered. Where most of a table agrees, or the reflog of HEAD has the entry as well, its writer means by both
-what git does.
+what git does. And no damage makes of an object id that of another object.
 
 The same goes for names. A reflog whose ref is not in the table has the name that was written, where the same
 transaction gave its value to a ref without a reflog that is called almost the same. And a ref is deleted
@@ -35,6 +35,9 @@ _LARGEST: Final = 2**20
 _MOST_DELETED: Final = 1000
 """Reflogs that a table deletes without their refs, as `git reflog expire` does, and that are kept in mind."""
 
+Lacking = Callable[[set[bytes]], set[bytes]]
+"""Says of which of these ids the repository is known to have no object."""
+
 
 class ValueCheck:
     """The refs of one table, one block of them in memory, read along with the blocks of its logs.
@@ -51,6 +54,7 @@ class ValueCheck:
         "_end",
         "_is_compared",
         "_is_symref",
+        "_lacking",
         "_last",
         "_more",
         "_refs",
@@ -63,6 +67,7 @@ class ValueCheck:
         table: Table,
         is_symref: Callable[[bytes], bool] | None = None,
         below: Callable[[], MergedTable] | None = None,
+        lacking: Lacking | None = None,
     ) -> None:
         """`is_symref` says of a name whether any table of the stack has a symbolic ref of it.
 
@@ -70,6 +75,7 @@ class ValueCheck:
         `below` gives the older tables of the stack, which may raise `FormatError` when they are read.
         """
         self._table = table
+        self._lacking = lacking or (lambda _oids: set())
         self._below = below or (lambda: MergedTable([]))
         self._is_symref = is_symref or (lambda _name: False)
         self._blocks: Iterator[list[RefRecord]] | None = None
@@ -146,10 +152,13 @@ class ValueCheck:
         table, most = self._table, self._agreeing > len(self._differing) + self._more
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         by_others = {(update_index, value) for _, update_index, value in self._without_ref}
+        lacking = self._lacking({oid for ref, new in self._differing for oid in (ref.value or b"", new)})
         for ref, new in self._differing:
-            is_altered = most or (ref.update_index, new) in by_others
+            is_none = ref.value in lacking and new not in lacking
+            is_altered = most or is_none or (ref.update_index, new) in by_others
+            is_no_object = ", of which there is no object" if is_none else ""
             said = f"its reflog says that update {ref.update_index} made it {new.hex()}"
-            what = f"{shown(ref.name)} is {(ref.value or b'').hex()}; {said}"
+            what = f"{shown(ref.name)} is {(ref.value or b'').hex()}{is_no_object}; {said}"
             code = "value-altered" if is_altered else "value-unlike-log"
             report.add(code, table.name, self._place(ref.name), what, 1)
         if self._more:

@@ -101,7 +101,7 @@ def plan_repair(
         before = read_list_bytes(path)
         # A sound stack need not be checked anew because other processes go on adding to it.
         if findings is None or any(one.fixes for one in findings):
-            findings = list(fsck(path, options, progress, now))
+            findings = list(fsck(path, options, progress, now, repository))
         try:
             # Where no table has the hash function that is stated, it is the statement that is wrong.
             is_misstated = any(one.code == "object-format" for one in findings)

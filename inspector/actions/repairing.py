@@ -266,7 +266,7 @@ class RepairAction(Action[PlannedRepair]):
             around = find_repository(around.path)
         options = self.workplace.options if around is None else around.stack_options()
         found = [] if around is None else [*check_repository(around)]
-        found += fsck(self.workplace.directory, options, progress)
+        found += fsck(self.workplace.directory, options, progress, repository=self.workplace.home)
         return [one for one in found if one.severity is Severity.ERROR]
 
     @property

@@ -63,7 +63,7 @@ def fsck(call: Call) -> None:
 
 def _findings(there: Workplace, progress: ProgressCallback) -> Iterator[Finding]:
     try:
-        yield from diagnose(there.directory, there.options, progress)
+        yield from diagnose(there.directory, there.options, progress, home=there.home)
     except (FileNotFoundError, NotADirectoryError) as error:
         yield lost_stack(error)
 

@@ -231,7 +231,7 @@ def _surveyed(repository: Repository, place: str, *, whole: bool) -> dict[str, A
     for stack in stacks:
         try:
             look = quick_check(stack.directory, options)
-            findings = model.diagnose(stack.directory, options) if whole else look.findings
+            findings = model.diagnose(stack.directory, options, home=repository) if whole else look.findings
             found += [(stack.name, one) for one in _causes(findings)]
         except (FileNotFoundError, NotADirectoryError) as error:
             found.append((stack.name, lost_stack(error)))

@@ -27,14 +27,16 @@ def diagnose(
     progress: ProgressCallback | None = None,
     now: float | None = None,
     repository: Repository | None = None,
+    home: Repository | None = None,
 ) -> Generator[Finding, None, list[str]]:
     """What is wrong with a stack, and with the `repository` around it if that is to be looked at.
 
-    The screen and the verb fsck both tell this, and nothing else. Raises and returns what `fsck` does.
+    `home` is the repository whose objects may be asked for. The screen and the verb fsck both tell this, and
+    nothing else. Raises and returns what `fsck` does.
     """
     if repository is not None:
         yield from check_repository(repository)
-    read = yield from fsck(directory, options, progress, now)
+    read = yield from fsck(directory, options, progress, now, home)
     with open_readable(directory, options) as stack:
         tables = stack.merged.tables
         due = stack.options.suggestion([table.policy_size for table in tables]).positions

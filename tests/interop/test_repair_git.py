@@ -18,6 +18,7 @@ from engine.snapshot import restore
 from engine.table import Table
 from inspector.text import log_counts, unknown_refs
 from tests.engine.fsck.test_git_stacks import TRIAL
+from tests.support.cli import run
 from tests.support.findings import NOW, codes
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
@@ -354,6 +355,29 @@ def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_n
     assert mend(repo.reftable).told == ({} if is_superseded else {b"refs/heads/b07": "restored"})
     assert "value-altered" not in codes(repo.reftable)
     assert sees(repo) == before
+
+
+@pytest.mark.parametrize("has_objects", [True, False])
+def test_a_value_of_no_object_that_its_log_entry_contradicts_is_an_error(
+    git: Git, tmp_path: Path, has_objects: bool
+) -> None:
+    """Git dies of it, though nothing else in the table says which of both is right."""
+    repo = Layout().init(git, tmp_path / "repo", auto_compaction=False)
+    [commit] = add_commits(repo, 1)
+    repo.update_refs([f"create refs/heads/x {commit.hex()}"])
+    if not has_objects:
+        shutil.rmtree(repo.path / ".git/objects")
+        (repo.path / ".git/objects").mkdir()
+    path = repo.reftable / listed(repo.reftable)[-1]
+    change_byte(path, path.read_bytes().index(commit) + 5, 4)
+    said = [one["code"] for one in run("fsck", "--json", repo.path).objects if one["severity"] != "info"]
+    assert said == ["value-altered" if has_objects else "value-unlike-log"]
+    assert run("fsck", repo.reftable).code == has_objects
+    if has_objects:
+        assert mend(repo.reftable, repository=find_repository(repo.path)).told == {
+            b"refs/heads/x": "restored"
+        }
+        assert sees(repo) == {b"refs/heads/x": commit}
 
 
 @pytest.mark.parametrize("is_superseded", [False, True])

@@ -152,8 +152,11 @@ class StackScreen(Screen[None], EvenLines):
 
     @cached_property
     def _health(self) -> widgets.HealthPane:
-        known, repository = self._health_known, self._workplace.around
-        pane = self._made("health", widgets.HealthPane(known=known, clock=self._clock, repository=repository))
+        known, place = self._health_known, self._workplace
+        made = widgets.HealthPane(
+            known=known, clock=self._clock, repository=place.around, home=lambda: place.home
+        )
+        pane = self._made("health", made)
         pane.show(self._session.view, self._unlisted)
         return pane
 

@@ -98,13 +98,14 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
         known: Health | None = None,
         clock: Callable[[], float] = time.time,
         repository: Repository | None = None,
+        home: Callable[[], Repository | None] = lambda: None,
     ) -> None:
         """`check` is what looks; by default `diagnose`, with ages by `clock`, and at `repository`, too.
 
-        `known` is what was known before.
+        `known` is what was known before, `home` gives the repository that has the objects.
         """
         self._check: Check = check or (
-            lambda stack, options, progress: diagnose(stack, options, progress, clock(), repository)
+            lambda stack, options, progress: diagnose(stack, options, progress, clock(), repository, home())
         )
         self.known = known if known is not None else Health()
         """What is known of the stack."""

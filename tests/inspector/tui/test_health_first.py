@@ -139,9 +139,10 @@ def test_it_says_so_too_to_who_asks_before_it_is_known_that_nothing_is_wrong(
         progress: ProgressCallback | None,
         now: float | None,
         repository: Repository | None,
+        home: Repository | None,
     ) -> Generator[Finding, None, list[str]]:
         assert checks.wait(60)
-        return diagnose(stack, options, progress, now, repository)
+        return diagnose(stack, options, progress, now, repository, home)
 
     def plan(action: RepairAction, progress: ProgressCallback) -> Plan[PlannedRepair]:
         assert plans.wait(60)
