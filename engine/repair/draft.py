@@ -7,6 +7,7 @@ from typing import Final
 from engine.format import limits_in_name
 from engine.fsck import Severity
 from engine.repair.files import Evidence, TableFile, words_for
+from engine.repair.inputs import Input
 from engine.repair.plan import LeftOut, Step, StepKind
 from engine.stack import StackOptions
 
@@ -26,7 +27,8 @@ class Draft:
 
     `set_aside` and `take_up` name the tables for which another than the safest option is wanted. `fitting`
     are those not listed that are taken up unasked; `is_list_whole` unless tables are chosen anew
-    from all that are present. No new table gets a name of `taken`: also not one that the list alone has, or a
+    from all that are present; `beside` are those left out that may count all the
+    same. No new table gets a name of `taken`: also not one that the list alone has, or a
     snapshot, since a name never returns.
     """
 
@@ -51,6 +53,7 @@ class Draft:
         self.mergeable: frozenset[str] = frozenset()
         self.fitting: set[str] = set()
         self.is_list_whole = True
+        self.beside: list[Input] = []
         self.taken: set[str] = set()
 
     def selected(self, name: str) -> bool:
@@ -91,6 +94,8 @@ class Draft:
         refs, logs = self.known.count(file)
         limits = file.input.limits if file.input is not None else limits_in_name(name)
         is_listed = is_ahead or name in self.listed
+        if kind is StepKind.LEAVE_OUT and file.input is not None:
+            self.beside.append(file.input)
         self.left.append(LeftOut(name, why, limits, refs, logs, is_listed, losses=file.losses))
         result = _LEFT[kind].format(words_for(refs, logs))
         self.steps.append(Step(kind, name, why, result, severity or file.severity, options=options))

@@ -18,14 +18,14 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from engine import salvage
 from engine.format import RefRecord, ref_key
 from engine.fsck import hidden_newer
 from engine.merge import merge_blocks
 from engine.progress import ProgressCallback
-from engine.repair.inputs import LastEntry, Located, OpenInputs, newest_logs
+from engine.repair.inputs import LastEntry, Located, OpenInputs, located_refs, newest_logs
 from engine.repair.objects import present_values
 from engine.repair.outcome import Outcome, RefOutcome
 from engine.repair.plan import Damage, RepairPlan, damages
@@ -55,10 +55,10 @@ def judged_refs(
     before, after = opened_views(plan)
     logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))
     left_out = _Ahead(iter(judge.left_out))
-    hidden = _Ahead(_hidden(plan, after))
+    hidden, beside = _Ahead(_hidden(plan, after)), _Ahead(_beside(plan))
     tell = Telling("compare refs", progress)
     low = b""
-    if are_same(plan) and not (kept or logs.has_more or left_out.has_more or judge.doubts):
+    if are_same(plan) and not (kept or logs.has_more or left_out.has_more or beside.has_more or judge.doubts):
         # Nothing can become of any: they need no names to be found by, nor the places of their tables.
         for refs in merge_blocks([source.refs() for source in after], ref_key):
             yield _number_of_live(refs), []
@@ -68,12 +68,14 @@ def judged_refs(
         last = max(located[-1][0] for located in (was, will) if located)
         entries, others = logs.up_to(last), left_out.up_to(last)
         judge.hidden = {ref.name: ref for ref in hidden.up_to(last)}
+        judge.beside = {one.name: one for one in beside.up_to(last)}
         if (was is will or was == will) and not others and not judge.doubts_between(low, last):
             yield judge.of_same(was, entries, kept=kept)
         else:
             yield judge.of_rows(was, will, entries, others, kept=kept)
         low = last
         tell.more(max(len(was), len(will)))
+    judge.hidden, judge.beside = {}, {one.name: one for one in beside.up_to(None)}
     yield judge.of_rows([], [], logs.up_to(None), left_out.up_to(None), kept=kept)
 
 
@@ -90,7 +92,22 @@ def _hidden(plan: RepairPlan, after: list[OpenInputs]) -> Iterator[RefRecord]:
     return chain.from_iterable(merge_blocks(found, ref_key))
 
 
-_Named = TypeVar("_Named", LastEntry, RefRecord)
+class _Beside(NamedTuple):
+    """The record of a ref in the newest of the tables that are left out although they may count."""
+
+    name: bytes
+    record: RefRecord
+    file: str
+
+
+def _beside(plan: RepairPlan) -> Iterator[_Beside]:
+    sources = [OpenInputs(plan.directory, [one]) for one in plan.beside]
+    for located in located_refs(sources):
+        for name, record, number in located:
+            yield _Beside(name, record, plan.beside[number].file)
+
+
+_Named = TypeVar("_Named", LastEntry, RefRecord, _Beside)
 
 
 class _Ahead(Generic[_Named]):
@@ -142,11 +159,13 @@ def _why_left_out(ref: RefRecord) -> str:
 class _Judge:
     """Knows the damage, and says what becomes of a ref.
 
-    `hidden` are the newer records of refs that are asked about, where an older one counts.
+    `hidden` are the newer records of refs that are asked about, where an older one counts; `beside` are those
+    in tables that are left out.
     """
 
     def __init__(self, plan: RepairPlan) -> None:
         self.hidden: dict[bytes, RefRecord] = {}
+        self.beside: dict[bytes, _Beside] = {}
         self._damages = damages(plan)
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
         self.needs_logs = bool(self._damages or self._rewritten)
@@ -197,8 +216,8 @@ class _Judge:
     ) -> tuple[int, list[RefOutcome]]:
         """What becomes of refs that are the same in both views, where none is doubtful."""
         told: dict[bytes, RefOutcome] = {}
-        by_name = {one[0]: one for one in located} if logs or self.hidden else {}
-        asked: dict[bytes, LastEntry | None] = dict.fromkeys(self.hidden)
+        by_name = {one[0]: one for one in located} if logs or self.hidden or self.beside else {}
+        asked: dict[bytes, LastEntry | None] = dict.fromkeys((*self.hidden, *self.beside))
         for log in logs:
             one = by_name.get(log.name)
             is_so = one is not None and (log.new == one[1].value or one[2] not in self._rewritten)
@@ -236,7 +255,7 @@ class _Judge:
         """What becomes of refs, name by name."""
         was, will = ({one[0]: one for one in located} for located in (before, after))
         entries = {log.name: log for log in logs}
-        names = sorted({*was, *will, *entries, *(ref.name for ref in left_out)})
+        names = sorted({*was, *will, *entries, *self.beside, *(ref.name for ref in left_out)})
         judged = [self.outcome(name, was.get(name), will.get(name), entries.get(name)) for name in names]
         found = [one for one in judged if one is not None]
         others = [one for one in found if one.outcome is not Outcome.KEPT]
@@ -307,7 +326,7 @@ class _Judge:
             if will is not None:
                 return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")
             return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")
-        if will is not None and (why := self._why_hidden(will[1], log)):
+        if why := self._why_hidden(name, will[1] if will is not None else None, log):
             return RefOutcome(name, Outcome.DOUBTFUL, None, None, why)
         if log is None or not any(log.new):
             return None
@@ -322,7 +341,7 @@ class _Judge:
     ) -> RefOutcome:
         """The outcome by what the ref will show, which may not be the latest, whatever it showed before."""
         _, after, position = will
-        if why := self._why_hidden(after, log):
+        if why := self._why_hidden(name, after, log):
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         doubting = self._doubting(name, after.update_index, position)
         if after.value is None:
@@ -355,9 +374,13 @@ class _Judge:
         why = f"a newer value may have been in what is lost of {doubting[-1].file}"
         return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
 
-    def _why_hidden(self, after: RefRecord, log: LastEntry | None) -> str:
-        """Why the record that counts is not the newest; empty if it is."""
-        newer = self.hidden.get(after.name)
+    def _why_hidden(self, name: bytes, after: RefRecord | None, log: LastEntry | None) -> str:
+        """Why the record that counts is not the newest, or may be none; empty if it is."""
+        newer, where = self.hidden.get(name), "a table that is earlier in the list, but newer,"
+        beside = self.beside.get(name)
+        if newer is None and beside is not None:
+            newer, where = beside.record, f"{beside.file}, which is left out, is as new or newer and"
+        after = after or RefRecord(name, 0)
         if newer is None or newer.update_index < after.update_index or newer.has_value_of(after):
             return ""
         what, ends = "deletes it", ""
@@ -368,7 +391,7 @@ class _Judge:
             what = f"has {value.hex() or 'another value'}"
             if log is not None and ends and log.new == value:
                 what = "has another value"
-        return f"a table that is earlier in the list, but newer, {what}{ends}"
+        return f"{where} {what}{ends}"
 
     def _why_supposed(self, ref: RefRecord) -> str:
         why = "its record cannot be read; its reflog tells this id, but"

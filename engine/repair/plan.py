@@ -147,7 +147,8 @@ class RepairPlan(NamedTuple):
     files are mended as well where steps say so.
     `newer` are tables that were never listed as far as is known, and are left out although they are newer
     than the repaired stack, oldest first; not those of a transaction that is known never to have been
-    committed, since its lock on the list is still there.
+    committed, since its lock on the list is still there. `beside` are tables that are left out although they
+    may be of this stack, oldest first: what they have that is newer may be what counts.
     """
 
     directory: Path
@@ -161,6 +162,7 @@ class RepairPlan(NamedTuple):
     files: tuple[Trace, ...]
     repository: Repository | None = None
     newer: tuple[Input, ...] = ()
+    beside: tuple[Input, ...] = ()
 
     @property
     def is_noop(self) -> bool:

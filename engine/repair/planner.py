@@ -172,6 +172,7 @@ class _Planner(Draft):
             tuple(trace(known.path, name) for name in about),
             repository=known.repository,
             newer=self._newer(tables),
+            beside=tuple(sorted(self.beside, key=attrgetter("limits"))),
         )
 
     def _is_about(self, lock: str) -> bool:
@@ -223,6 +224,7 @@ class _Planner(Draft):
                 for name in set(passed_over.files) - self.take_up:
                     if passed_over.is_listed or not known.codes(name) & NEEDED:
                         self.leave(StepKind.SET_ASIDE, known.files[name], why)
+                        self.beside += [] if passed_over.is_listed else [known.files[name].readable]
         return [[known.files[name] for name in one.files] for one in self._with_taken_up(candidates)]
 
     def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:

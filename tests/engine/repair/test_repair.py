@@ -591,6 +591,36 @@ def test_a_table_is_taken_up_below_those_that_the_stack_has_moved_to(directory: 
     assert errors(directory) == []
 
 
+def test_what_a_table_that_is_left_out_has_that_is_as_new_makes_a_ref_doubtful(directory: Path) -> None:
+    """An older list was put back, and the stack went on: which history is the true one, nobody can tell."""
+    *older, newest = listed(directory)
+    list_tables(directory, older)
+    (directory / newest).unlink()
+    other = "0x000000000003-0x000000000003-0badcafe.ref"
+    records = [
+        RefRecord(NAMES[0], 3, oid(1)),
+        RefRecord(NAMES[1], 3, value(1, 1)),
+        RefRecord(NAMES[2], 3),
+        RefRecord(NAMES[5], 3, oid(2)),
+        RefRecord(b"refs/heads/gone", 3),
+        RefRecord(b"refs/heads/x", 3, oid(3)),
+    ]
+    with Stack.open(directory, options()) as stack:
+        write(stack, [4])
+        write(stack, [5])
+    write_table(directory / other, records)
+    plan = plan_repair(directory, now=NOW)
+    assert [(step.kind, step.file) for step in plan.steps] == [(StepKind.LEAVE_OUT, other)]
+    where = f"{other}, which is left out, is as new or newer and"
+    assert [(one.name, one.outcome, one.why) for one in told(plan)] == [
+        (NAMES[0], Outcome.DOUBTFUL, f"{where} has {oid(1).hex()}"),
+        (NAMES[2], Outcome.DOUBTFUL, f"{where} deletes it"),
+        (b"refs/heads/x", Outcome.DOUBTFUL, f"{where} has {oid(3).hex()}"),
+    ]
+    plan = plan_repair(directory, now=NOW, set_aside=[other])
+    assert told(plan) == []
+
+
 def test_an_update_of_another_history_is_data_although_the_stack_has_one_of_the_same_index(
     directory: Path,
 ) -> None:
