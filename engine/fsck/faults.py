@@ -297,7 +297,7 @@ _FAULTS = (
         "git reads both, and refuses to write them; a clone or a conversion to files fails"),
     FaultKind("ref-case", _INFO, "The names of two refs differ in case only.", "git keeps both; in the files "
         "backend of a clone whose file system ignores case, only one of them has a place"),
-    FaultKind("ref-hidden", _INFO, "A ref that is neither below refs/ nor one like HEAD.", "git lists it "
+    FaultKind("ref-hidden", _WARNING, "A ref that is neither below refs/ nor one like HEAD.", "git lists it "
         "nowhere, and prunes what only it leads to"),
     FaultKind("symref-dangling", _INFO, "A symbolic ref names a ref that is not in this stack: a branch "
         "without commits, or a deleted one.", "git leaves the ref out of most listings"),

@@ -255,7 +255,7 @@ def test_locks_and_the_hook_beside_the_stack_are_mentioned(repo: Repository) -> 
 @pytest.mark.parametrize(
     "name", [b"foo", b"main-worktree/refs/heads/x", b"worktrees/w/refs/bisect/x", b"X/Y"]
 )
-def test_a_ref_that_git_lists_nowhere_is_mentioned(repo: Repository, name: bytes) -> None:
+def test_a_ref_that_git_lists_nowhere_is_warned_of(repo: Repository, name: bytes) -> None:
     value = repo.commit()
     for at in (b"refs/bisect/x", b"AUTO_MERGE", name):
         with Stack.open(repo.reftable, StackOptions(auto_compact=False, skip_name_check=True)) as stack:
@@ -264,7 +264,7 @@ def test_a_ref_that_git_lists_nowhere_is_mentioned(repo: Repository, name: bytes
     assert name not in shown
     assert b"refs/bisect/x" in shown
     hidden = [one for one in findings(repo.reftable) if one.code == "ref-hidden"]
-    assert [(one.severity, name.decode() in one.message) for one in hidden] == [(Severity.INFO, True)]
+    assert [(one.severity, name.decode() in one.message) for one in hidden] == [(Severity.WARNING, True)]
 
 
 def test_names_that_differ_in_case_only_are_mentioned(repo: Repository) -> None:
