@@ -88,14 +88,19 @@ class Draft:
         options: tuple[StepKind, ...] = (),
         severity: Severity | None = None,
         is_ahead: bool = False,
+        is_held: bool = False,
     ) -> None:
-        """A file is no part of the repaired stack; one that `is_ahead` should be."""
+        """A file is no part of the repaired stack; one that `is_ahead` should be.
+
+        Of one that `is_held`, other tables hold all the records.
+        """
         name = file.file
         refs, logs = self.known.count(file)
         limits = file.input.limits if file.input is not None else limits_in_name(name)
         is_listed = is_ahead or name in self.listed
         if kind is StepKind.LEAVE_OUT and file.input is not None:
             self.beside.append(file.input)
-        self.left.append(LeftOut(name, why, limits, refs, logs, is_listed, losses=file.losses))
+        losses = None if is_held else file.losses
+        self.left.append(LeftOut(name, why, limits, refs, logs, is_listed, losses=losses))
         result = _LEFT[kind].format(words_for(refs, logs))
         self.steps.append(Step(kind, name, why, result, severity or file.severity, options=options))

@@ -120,7 +120,7 @@ class LeftOut(NamedTuple):
 
     `limits` are its update indexes as far as they are known. `refs` and `logs` are the records that can be
     read of it, tombstones among them; `losses` say what cannot be, if it is damaged. `is_listed` when it
-    should have been part of the stack.
+    should have been part of the stack. Where other tables hold all that a damaged one held, it has no losses.
     """
 
     file: str

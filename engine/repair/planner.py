@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from operator import attrgetter
@@ -38,6 +38,7 @@ from engine.repair.choice import Candidate, arranged, choose, follow_each_other,
 from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
+from engine.repair.originals import originals
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
@@ -214,8 +215,14 @@ class _Planner(Draft):
         files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
         if is_complete:
             files = [file for file in files if not self._is_of_another_history(file, usable)]
-        self.fitting = {file.file for file in files}
+        alone = [file for file in usable if any(one.files == (file.file,) for one in candidates)]
+        for made, parts in self._replaced(alone) if is_complete else ():
+            why = joined([*made.reasons, "the tables that it was made of are still beside it, and sound"])
+            self.leave(StepKind.SET_ASIDE, made, why, is_held=True)
+            candidates = [one for one in candidates if made.file not in one.files]
+            files += [file for file in parts if file not in files]
         self.is_list_whole = is_complete
+        self.fitting = {file.file for file in files}
         found = [file.candidate(is_listed=False) for file in files if file.file not in self.set_aside]
         if found or not is_complete:
             candidates, rejected = choose([*candidates, *found])
@@ -226,6 +233,24 @@ class _Planner(Draft):
                         self.leave(StepKind.SET_ASIDE, known.files[name], why)
                         self.beside += [] if passed_over.is_listed else [known.files[name].readable]
         return [[known.files[name] for name in one.files] for one in self._with_taken_up(candidates)]
+
+    def _replaced(self, usable: Sequence[TableFile]) -> Iterator[tuple[TableFile, list[TableFile]]]:
+        """The damaged tables that have beside them what they were made of, with that."""
+        damaged = [file for file in usable if file.losses is not None]
+        if not damaged:
+            return
+        known, left = self.known, self._left_by_changes() | self.set_aside
+        limits = {
+            name: stated
+            for name in known.entries
+            if name not in left and known.codes(name) & _ORPHANS and (stated := limits_in_name(name))
+        }
+        for file in damaged:
+            low, high = file.readable.limits
+            within = [name for name, stated in limits.items() if low <= stated[0] and stated[1] <= high]
+            beside = [known.look_at_unlisted(name) for name in within]
+            if found := originals(known.path, file, beside):
+                yield file, found
 
     def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:
         """Whether a table that is not listed holds records of its own, but overlaps listed tables."""

@@ -1197,6 +1197,69 @@ def test_of_a_table_that_cannot_be_read_beside_a_lost_list_the_loss_is_told(
     assert doubtful == [set(), set(NAMES).difference(newest), set(NAMES)][place]
 
 
+def compact(directory: Path) -> Path:
+    """Merge all tables, and leave what they were, as a process that dies at once."""
+    tables = {name: (directory / name).read_bytes() for name in listed(directory)}
+    with Stack.open(directory, options()) as stack:
+        stack.compact(0, len(tables))
+    for name, data in tables.items():
+        (directory / name).write_bytes(data)
+    [merged] = listed(directory)
+    return directory / merged
+
+
+def damage_ref(path: Path, number: int) -> None:
+    data = path.read_bytes()
+    at = data.index(value(number, 1))
+    path.write_bytes(data[: at - 8] + bytes(8) + data[at:])
+
+
+def test_in_the_place_of_a_damaged_compaction_what_it_was_made_of_counts_where_that_is_still_there(
+    directory: Path,
+) -> None:
+    before, names = state(directory), listed(directory)
+    damage_ref(merged := compact(directory), 5)
+    mended = mend(directory)
+    assert [table.source for table in mended.plan.tables] == names
+    assert [step.file for step in mended.plan.of(StepKind.SET_ASIDE)] == [merged.name]
+    assert set(mended.told.values()) <= {"changed", "returned"}
+    assert (damages(mended.plan), mended.logs.lost, mended.logs.may_be_lost) == ([], 0, False)
+    assert state(directory) == before
+
+
+@pytest.mark.parametrize("record", ["another value", "another ref", "no ref", "another log entry"])
+def test_tables_beside_a_damaged_one_that_contradict_it_are_not_what_it_was_made_of(
+    directory: Path, record: str
+) -> None:
+    names = listed(directory)
+    damage_ref(compact(directory), 5)
+    with Table.open(directory / names[2]) as table:
+        records: list[RefRecord] = [*table.refs()]
+        logs: list[LogRecord] = [*table.logs()]
+    if record == "another log entry":
+        one = logs[0]
+        logs[0] = LogRecord(one.name, one.update_index, oid(1), one.new, b"A", b"a@b", 3, 0, b"m\n")
+    elif record == "another value":
+        records[-1] = RefRecord(NAMES[9], 3, target=NAMES[1])
+    elif record == "another ref":
+        records.append(RefRecord(NAMES[10], 3, oid(1)))
+    else:
+        del records[-1]
+    write_table(directory / names[2], records, logs, limits=(3, 3))
+    plan = plan_repair(directory, now=NOW)
+    assert len(plan.of(StepKind.REWRITE_TABLE)) == 1
+    assert plan.of(StepKind.TAKE_UP) == ()
+
+
+def test_some_of_what_a_damaged_compaction_was_made_of_does_not_take_its_place(directory: Path) -> None:
+    names = listed(directory)
+    damage_ref(compact(directory), 5)
+    (directory / names[1]).unlink()
+    plan = plan_repair(directory, now=NOW)
+    assert len(plan.of(StepKind.REWRITE_TABLE)) == 1
+    assert plan.of(StepKind.TAKE_UP) == ()
+
+
 # Tables under the names of others
 
 

@@ -1,0 +1,73 @@
+"""The tables that a damaged table was made of, where a compaction has left them beside it.
+
+A process that dies before it has removed what it merged leaves all of it. Then nothing of the damaged table
+is needed: they have each of its records. That they are these, and not tables of another history, is seen by
+what can still be read of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.format import Encoded
+from engine.merge import side_by_side
+from engine.repair.choice import choose
+from engine.repair.files import TableFile
+from engine.repair.inputs import Input, Located, OpenInputs, all_logs, located_name, located_refs
+from engine.salvage import Losses, item_key
+from engine.stack import covers, merged_ranges
+
+
+def originals(directory: Path, made: TableFile, beside: Sequence[TableFile]) -> list[TableFile]:
+    """Those of some sound tables that `made`, which is damaged, was made of, oldest first.
+
+    Empty if some of them are missing. Raises as `ref_outcomes` does.
+    """
+    low, high = made.readable.limits
+    files = {file.file: file for file in beside if file.input is not None and not file.rewrites}
+    within = [
+        one
+        for file in files.values()
+        if low <= (one := file.candidate(is_listed=False)).low <= one.high <= high
+    ]
+    chosen = choose(within)[0]
+    if not covers(merged_ranges((one.low, one.high) for one in chosen), low, high):
+        return []
+    found = [files[name] for one in chosen for name in one.files]
+    return found if _hold_all(directory, [file.readable for file in found], made.readable) else []
+
+
+def _hold_all(directory: Path, inputs: Sequence[Input], made: Input) -> bool:
+    """Whether tables, oldest first, agree with all that was read of the one that may be made of them."""
+    losses = made.losses
+    if losses is None:
+        return False
+    stack = [OpenInputs(directory, inputs)]
+    one = [OpenInputs(directory, [made])]
+    rows = side_by_side(located_refs(one), located_refs(stack), located_name)
+    entries = side_by_side(all_logs(one), all_logs(stack), item_key)
+    if not all(_agree(were, are, losses) for were, are in rows):
+        return False
+    return all(_have(are, were) for were, are in entries)
+
+
+def _agree(made: Sequence[Located], inputs: Sequence[Located], losses: Losses) -> bool:
+    """Whether refs of both differ in what may be lost or damaged, and in tombstones, alone."""
+    had, were = ({name: record for name, record, _ in located} for located in (made, inputs))
+    return all(
+        had.get(name) == were.get(name) or losses.may_have_lost(name)
+        for name in had.keys() | were.keys()
+        if name in had or not were[name].is_deletion
+    )
+
+
+def _have(inputs: Sequence[Encoded], made: Sequence[Encoded]) -> bool:
+    """Whether the log entries of `inputs` are those of `made`, and perhaps some that have expired since."""
+    tails = {item[0]: _tail(item) for item in inputs}
+    return all(tails.get(item[0]) == _tail(item) for item in made)
+
+
+def _tail(item: Encoded) -> tuple[int, bytes]:
+    _, _, _, kind, tail_len, encoded = item
+    return kind, encoded[len(encoded) - tail_len :]
