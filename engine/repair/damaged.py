@@ -21,7 +21,7 @@ def mend_damaged(draft: Draft, chosen: Sequence[TableFile]) -> None:
 def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[RefRecord]]:
     """Leave out what was read of damaged bytes and is no ref: an older value or a reflog takes its place.
 
-    Returns tags that are said to be of another object than they are, as they should be.
+    Returns what is known of others by their objects.
     """
     inputs = [file.readable for file in chosen]
     told = told_by_objects(draft.known.path, inputs, draft.known.repository)
@@ -29,15 +29,19 @@ def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[
         salvaged, names = one.salvaged, told[at].impossible if at in told else frozenset[bytes]()
         if salvaged is not None:
             names |= {deletion.name for deletion in salvaged.losses.undeleted.values()}
+        objectless = told[at].objectless if at in told else frozenset[bytes]()
+        changed = chosen[at].input = one._replace(objectless=objectless)
         if salvaged is not None and names and draft.selected(chosen[at].file):
             found = (salvaged.table.read_ref(name) for name in sorted(names))
             left_out = tuple(ref for ref in found if ref is not None)
-            chosen[at].input = one._replace(salvaged=salvage.without_refs(salvaged, names), left_out=left_out)
-    return {at: one.peeled for at, one in told.items()}
+            chosen[at].input = changed._replace(
+                salvaged=salvage.without_refs(salvaged, names), left_out=left_out
+            )
+    return {at: one.right for at, one in told.items()}
 
 
-def _restore(draft: Draft, chosen: Sequence[TableFile], peeled: Mapping[int, Sequence[RefRecord]]) -> None:
-    """Have the reflogs tell the values of refs whose records are lost or damaged, and take those `peeled`."""
+def _restore(draft: Draft, chosen: Sequence[TableFile], known: Mapping[int, Sequence[RefRecord]]) -> None:
+    """Have the reflogs tell the values of refs whose records are lost or damaged; take what is `known`."""
     names = {file.file for file in chosen}
     missing = [
         name
@@ -49,7 +53,7 @@ def _restore(draft: Draft, chosen: Sequence[TableFile], peeled: Mapping[int, Seq
     ]
     inputs = [file.readable for file in chosen]
     others += displaced(inputs, missing)
-    for at, found in restored_refs(draft.known.path, inputs, others, peeled).items():
+    for at, found in restored_refs(draft.known.path, inputs, others, known).items():
         salvaged = inputs[at].salvaged
         if salvaged is not None and draft.selected(chosen[at].file):
             regained = sum(salvaged.table.read_ref(ref.name) is None for ref in found.refs.refs())

@@ -45,7 +45,7 @@ class Input(NamedTuple):
     records are lost or damaged, with the values that their reflogs tell; of `regained` of them, no record
     was read. Those of `supposed`, which are among them, may have been something else. Those `left_out`,
     in name order, were read of damaged bytes, and are no refs. `own_limits` are those that
-    the file was read with, where others have to fit in as well.
+    the file was read with, where others have to fit in as well. Those `objectless` have the id of no object.
     """
 
     file: str
@@ -57,6 +57,7 @@ class Input(NamedTuple):
     regained: int = 0
     left_out: tuple[RefRecord, ...] = ()
     own_limits: tuple[int, int] | None = None
+    objectless: frozenset[bytes] = frozenset()
 
     @property
     def covered(self) -> tuple[int, int]:

@@ -179,12 +179,16 @@ class _Judge:
         self._left_out = {
             ref.name: ref for table in plan.tables for one in table.inputs for ref in one.left_out
         }
+        self._objectless = [
+            frozenset[bytes]().union(*(one.objectless for one in table.inputs)) for table in plan.tables
+        ]
         self._lows: list[bytes] = []
         self._highs: list[bytes | None] = []  # of gaps that do not touch, in order
         # What the oldest table has lost are older values, unless it is made of several.
         doubting = (one for one in self._damages if one.position != 0 or 0 in self._merged)
         gaps = [gap for one in doubting for gap in one.losses.gaps]
-        for names in [names for one in chain(*self._losses) for names in (one.doubtful, one.misnamed)]:
+        in_doubt = [names for one in chain(*self._losses) for names in (one.doubtful, one.misnamed)]
+        for names in (*in_doubt, *self._objectless):
             gaps += [salvage.Gap(name[:-1], name + b"\0") for name in names or () if name]
             gaps += salvage.EVERYWHERE if names is None else ()
         for gap in sorted(gaps, key=attrgetter("low")):
@@ -368,6 +372,9 @@ class _Judge:
             why = "damage may have reached into its record"
             if log is not None and any(log.new):
                 why += f"; its reflog ends with {log.new.hex()}"
+            return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+        if not is_confirmed and name in self._objectless[position]:
+            why = "there is no object of this id, and what would tell another one may be lost"
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         if not doubting:
             return RefOutcome(name, Outcome.KEPT, before, after, "")

@@ -16,6 +16,8 @@ from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
 
 _WITNESSES: Final = 16
+_MOST_ASKED: Final = 4096
+"""Refs of damaged tables whose objects are asked for, though nothing else speaks against them."""
 
 Value = tuple[bytes | None, bytes | None]
 """The object id that a ref holds, and what a tag of that id is said to point to."""
@@ -44,12 +46,14 @@ class Told(NamedTuple):
     """What is known of the refs of one input that damage may have reached into.
 
     `impossible` are the names of those that can be none: they have the null id, or a target that is no name,
-    or the id of no object. `peeled` are tags that are said to be of another object than they are, as they
-    should be.
+    or the id of no object. `right` are others as they should be: tags that are said to be of another object
+    than they are, and refs of which an entry out of a damaged block of the reflog has an object. Those that
+    are `objectless` were read of sound bytes, as far as is known, but have the id of no object.
     """
 
     impossible: frozenset[bytes]
-    peeled: tuple[RefRecord, ...]
+    right: tuple[RefRecord, ...]
+    objectless: frozenset[bytes] = frozenset()
 
 
 def told_by_objects(
@@ -57,7 +61,8 @@ def told_by_objects(
 ) -> dict[int, Told]:
     """What the `repository` tells of doubtful refs, by the inputs' numbers; none of objects if there is none.
 
-    Also if it lacks the objects of other refs as well. Raises as `ref_outcomes` does.
+    Also if it lacks the objects of other refs as well. Of damaged tables, it is asked about all, if these are
+    few: what tells of an altered id may be lost. Raises as `ref_outcomes` does.
     """
     doubtful = [
         (at, ref)
@@ -66,25 +71,59 @@ def told_by_objects(
         for name in sorted(one.salvaged.losses.doubtful or ())
         if (ref := one.salvaged.table.read_ref(name)) is not None
     ]
+    logged = {(at, ref.name): new for at, ref in doubtful if (new := _uncertain(inputs[at], ref)) is not None}
     asked = {ref.value for _, ref in doubtful if ref.value is not None and any(ref.value)}
+    plain = _values_of_damaged(inputs, {(at, ref.name) for at, ref in doubtful}) if repository else {}
     missing: set[bytes] = set()
     found: Mapping[bytes, ObjectInfo] = {}
-    if repository is not None and asked:
+    if repository is not None and (asked or plain):
         names = {ref.name for _, ref in doubtful}
         others = {*islice(_values_of_others(directory, inputs, names), _WITNESSES)}
-        found = repository.objects(asked | others)
+        asked |= {*plain.values()}
+        found = repository.objects(asked | others | {*logged.values()})
         if not others or any(one.type is not None for one in found.values()):
             missing = {oid for oid in asked if oid in found and found[oid].type is None}
     left: dict[int, set[bytes]] = {}
-    peeled: dict[int, list[RefRecord]] = {}
+    rights: dict[int, list[RefRecord]] = {}
     for at, ref in doubtful:
-        if ref.value in missing or _is_impossible(ref):
+        is_none = ref.value in missing or _is_impossible(ref)
+        new = logged.get((at, ref.name), b"")
+        right = None if is_none else _peeled(ref, found)
+        if is_none and new in found and found[new].type is not None:
+            right = RefRecord(ref.name, ref.update_index, new, found[new].peeled)
+        if right is not None:
+            rights.setdefault(at, []).append(right)
+        elif is_none:
             left.setdefault(at, set()).add(ref.name)
-        elif (right := _peeled(ref, found)) is not None:
-            peeled.setdefault(at, []).append(right)
+    objectless: dict[int, set[bytes]] = {}
+    for (at, name), value in plain.items():
+        if value in missing:
+            objectless.setdefault(at, set()).add(name)
     return {
-        at: Told(frozenset(left.get(at, ())), tuple(peeled.get(at, ()))) for at in left.keys() | peeled.keys()
+        at: Told(frozenset(left.get(at, ())), tuple(rights.get(at, ())), frozenset(objectless.get(at, ())))
+        for at in left.keys() | rights.keys() | objectless.keys()
     }
+
+
+def _values_of_damaged(
+    inputs: Sequence[Input], doubtful: set[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], bytes]:
+    """The ids of the refs of damaged inputs, but for those in doubt anyway; none if there are too many."""
+    found: dict[tuple[int, bytes], bytes] = {}
+    for at, one in enumerate(inputs):
+        for refs in one.salvaged.table.ref_blocks() if one.salvaged is not None else ():
+            for ref in refs:
+                if ref.value is not None and (at, ref.name) not in doubtful:
+                    found[at, ref.name] = ref.value
+            if len(found) > _MOST_ASKED:
+                return {}
+    return found
+
+
+def _uncertain(one: Input, ref: RefRecord) -> bytes | None:
+    """What an entry out of a damaged block says that the update of a ref made it; None if there is none."""
+    log = one.salvaged.uncertain.read_log(ref.name) if one.salvaged is not None else None
+    return log.new if log is not None and log.update_index == ref.update_index else None
 
 
 def _peeled(ref: RefRecord, found: Mapping[bytes, ObjectInfo]) -> RefRecord | None:

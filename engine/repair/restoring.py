@@ -64,12 +64,12 @@ def restored_refs(
     directory: Path,
     inputs: Sequence[Input],
     others: Sequence[Damage],
-    peeled: Mapping[int, Sequence[RefRecord]],
+    known: Mapping[int, Sequence[RefRecord]],
 ) -> dict[int, Restored]:
     """The refs whose records are lost or wrong, but whose reflogs tell the values, by the inputs' numbers.
 
     `inputs` are those of the repaired stack, oldest first, `others` what may be lost of tables that are not
-    in it, `peeled` tags that the repository tells all of. Raises as `ref_outcomes` does.
+    in it, `known` what the repository tells of others. Raises as `ref_outcomes` does.
     """
     damaged = [
         Damage(one.file, number, *one.limits, one.losses)
@@ -86,7 +86,7 @@ def restored_refs(
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
         for number, one in enumerate(inputs):
-            for tag in peeled.get(number, ()):
+            for tag in known.get(number, ()):
                 made.add(number, tag)
             if one.losses is None:
                 continue

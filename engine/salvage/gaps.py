@@ -56,12 +56,12 @@ class Losses:
     `refs` and `logs` are the records that can be read, `uncertain_logs` those of the latter that come from
     damaged deflate streams. `left_out` records were read, but are repeated or impossible in a table.
     `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
-    between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
-    them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
-    damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them. `renamed`
-    are names that refs had before a byte was altered, and whether each is the only one that its ref may have
-    had; `undeleted` are names of refs whose tombstone has the altered name of the record beside it;
-    `alike` are those of records that share such a byte, each with the record.
+    between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of them, None if that is not
+    known; `log_gaps` lie between their keys. Refs that were read but may hold damaged bytes, or of which an
+    uncertain log entry tells another value, are `doubtful`, and `misnamed` if their names may be damaged;
+    None for any of them. `renamed` are names that refs had before a byte was altered, and whether each is the
+    only one that its ref may have had; `undeleted` are names of refs whose tombstone has the altered name of
+    the record beside it; `alike` are those of records that share such a byte, each with the record.
     """
 
     refs: int

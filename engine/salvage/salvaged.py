@@ -37,7 +37,7 @@ from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
 from engine.salvage.block_records import Readable, Unreadable
 from engine.salvage.builder import Builder, Contents, Places
-from engine.salvage.gaps import Losses, LossTally
+from engine.salvage.gaps import MOST_GAPS, Losses, LossTally
 from engine.salvage.items import holds_altered, is_altered, item_key
 from engine.salvage.scan import salvage
 from engine.table import Table
@@ -213,11 +213,27 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
     left_out = found - refs - logs - uncertain
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
+    if losses.doubtful is not None and (unlike := _unlike(table, uncertain_table)):
+        doubtful_refs = losses.doubtful | unlike
+        losses = replace(losses, doubtful=doubtful_refs if len(doubtful_refs) <= MOST_GAPS else None)
     scan = partial(_scan, layout.name, layout.end, header, blind)
     if blind:
         header = header._replace(block_size=0)  # which misled
     places = certain.refs_at, certain.logs_at
     return Salvaged(header, losses, table, contents, uncertain_table, scan, *places)
+
+
+def _unlike(table: Table, uncertain: Table) -> set[bytes]:
+    """The refs of which an `uncertain` log entry says that the same update gave them another value."""
+    unlike: set[bytes] = set()
+    last = b""
+    for logs in uncertain.log_blocks():
+        for log in logs:
+            ref = table.read_ref(log.name) if log.name != last else None
+            last = log.name
+            if ref is not None and ref.value is not None and log.update_index == ref.update_index:
+                unlike |= {log.name} if any(log.new or b"") and log.new != ref.value else set()
+    return unlike
 
 
 def _scan(name: str, size: int, header: Header, blind: bool, read: Read) -> Iterator[Readable | Unreadable]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -378,6 +379,32 @@ def test_a_value_of_no_object_that_its_log_entry_contradicts_is_an_error(
             b"refs/heads/x": "restored"
         }
         assert sees(repo) == {b"refs/heads/x": commit}
+
+
+@pytest.mark.parametrize(
+    ("is_readable", "is_asked", "outcome"),
+    [(True, True, "restored"), (True, False, "doubtful"), (False, True, "doubtful")],
+)
+def test_an_altered_value_is_told_though_the_reflog_beside_it_is_damaged_too(
+    git: Git, tmp_path: Path, is_readable: bool, is_asked: bool, outcome: str
+) -> None:
+    """An entry out of a damaged block is no proof, but that its id has an object, and the ref's has none."""
+    repo = Layout().init(git, tmp_path / "repo", auto_compaction=False)
+    commits = add_commits(repo, 5)
+    repo.update_refs(f"create refs/heads/{at} {commit.hex()}" for at, commit in enumerate(commits))
+    path = repo.reftable / listed(repo.reftable)[-1]
+    change_byte(path, path.read_bytes().index(commits[2]) + 10, 4)
+    with Table.open(path) as table:
+        [block] = [block for block in table.blocks() if block.type == LOG]
+    data = path.read_bytes()
+    inflating = zlib.decompressobj()
+    inflating.decompress(data[block.offset + 4 :])
+    end = len(data) - len(inflating.unused_data)
+    change_byte(path, end - 1 if is_readable else block.offset + 4)
+    assert errors(repo.reftable) == ["block-inflate"]
+    around = find_repository(repo.path) if is_asked else None
+    assert mend(repo.reftable, repository=around).told == {b"refs/heads/2": outcome}
+    assert (known(repo.reftable)[b"refs/heads/2"] == commits[2]) == (outcome == "restored")
 
 
 @pytest.mark.parametrize("is_superseded", [False, True])
