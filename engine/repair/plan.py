@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,7 +26,7 @@ from engine.format import (
 from engine.fsck import Severity
 from engine.git import Repository
 from engine.repair.inputs import Input
-from engine.stack import HIGHEST_LIMIT, LOCK_SUFFIX, StackOptions, covers, merged_ranges
+from engine.stack import HIGHEST_LIMIT, LOCK_SUFFIX, TABLES_LIST, StackOptions, covers, merged_ranges
 
 _LEAST_RECORD: Final = 4
 """Bytes of the shortest record of a ref: a tombstone that shares its name but for one letter."""
@@ -148,7 +149,8 @@ class RepairPlan(NamedTuple):
     `newer` are tables that were never listed as far as is known, and are left out although they are newer
     than the repaired stack, oldest first; not those of a transaction that is known never to have been
     committed, since its lock on the list is still there. `beside` are tables that are left out although they
-    may be of this stack, oldest first: what they have that is newer may be what counts.
+    may be of this stack, oldest first: what they have that is newer may be what counts. `has_lost_names` when
+    the list has not all the names that it had: a table that is missing may have been one of them.
     """
 
     directory: Path
@@ -163,6 +165,7 @@ class RepairPlan(NamedTuple):
     repository: Repository | None = None
     newer: tuple[Input, ...] = ()
     beside: tuple[Input, ...] = ()
+    has_lost_names: bool = False
 
     @property
     def is_noop(self) -> bool:
@@ -187,7 +190,8 @@ class RepairPlan(NamedTuple):
 class Damage(NamedTuple):
     """What a table of update indexes from `low` to `high` may have held that cannot be read.
 
-    `position` is that of the table in the repaired stack, None for one that is not in it.
+    `position` is that of the table in the repaired stack, None for one that is not in it. `file` is the list
+    where that alone had its name.
     """
 
     file: str
@@ -220,6 +224,11 @@ def damages(plan: RepairPlan) -> list[Damage]:
             is_missed = left.losses is not None
         if is_missed:
             found.append(Damage(left.file, None, low, high, left.losses or salvage.UNKNOWN))
+    if plan.has_lost_names:
+        limits = [left.limits for left in plan.left_out if left.is_listed and left.limits is not None]
+        ranges = merged_ranges([*(one.covered for one in inputs), *limits])
+        holes = [(end, first - 1) for (_, end), (first, _) in pairwise(ranges)]
+        found += [Damage(TABLES_LIST, None, low, high, salvage.UNKNOWN) for low, high in holes]
     return [damage for damage in found if damage.losses.gaps or damage.losses.lost_logs]
 
 
@@ -249,7 +258,7 @@ def room_for_refs(plan: RepairPlan) -> int | None:
     """
     room, read = 0, {file for table in plan.tables for file in table.files}
     for damage in damages(plan):
-        is_unread = damage.position is None and damage.file not in read
+        is_unread = damage.position is None and is_table_file(damage.file) and damage.file not in read
         if damage.losses.gaps == salvage.EVERYWHERE and is_unread:
             try:
                 size = os.stat(plan.directory / damage.file).st_size - header_size(1) - footer_size(1)

@@ -144,6 +144,9 @@ class _Planner(Draft):
         lines, self.left = known.listed()
         self.listed = once_each(lines, {name: limits for name in lines if (limits := limits_in_name(name))})
         self.taken.update(known.entries, self.listed, names_known(list_snapshots(known.path)))
+        has_lost_names = (
+            not self.listed or bool(self.left) or b"\0" in (known.raw or b"") or known.is_list_cut
+        )
         present = known.look_at_listed(self.listed)
         # git reads a table that is listed again at each line: the last one is what counts.
         as_read = [known.files[name] for name in dict.fromkeys(reversed(lines)) if name in known.files]
@@ -174,6 +177,7 @@ class _Planner(Draft):
             repository=known.repository,
             newer=self._newer(tables),
             beside=tuple(sorted(self.beside, key=attrgetter("limits"))),
+            has_lost_names=has_lost_names,
         )
 
     def _is_about(self, lock: str) -> bool:

@@ -1260,6 +1260,22 @@ def test_some_of_what_a_damaged_compaction_was_made_of_does_not_take_its_place(d
     assert plan.of(StepKind.TAKE_UP) == ()
 
 
+@pytest.mark.parametrize("size", [0, 45, 100], ids=["empty", "cut within a name", "NULs"])
+def test_of_a_list_that_lost_names_a_table_that_is_missing_between_others_is_lost(
+    directory: Path, size: int
+) -> None:
+    """Update indexes follow each other: those that no table here has were in one that the list named."""
+    path, names = directory / "tables.list", listed(directory)
+    data = path.read_bytes()
+    path.write_bytes(data[:size] if size < 100 else data[: len(names[0]) + 1].ljust(len(data), b"\0"))
+    (directory / names[1]).unlink()
+    mended = mend(directory)
+    assert [(one.low, one.high) for one in damages(mended.plan)] == [(2, 2)]
+    newest = {NAMES[number] for number in range(0, 12, 3)}
+    assert {name for name, outcome in mended.told.items() if outcome == "doubtful"} == set(NAMES) - newest
+    assert room_for_refs(mended.plan) is None
+
+
 # Tables under the names of others
 
 
