@@ -46,7 +46,11 @@ if TYPE_CHECKING:
     from engine.fsck.repository import check_repository as check_repository
     from engine.fsck.run import fsck as fsck
     from engine.fsck.table import check_file as check_file
-    from engine.fsck.values import has_symref as has_symref, renamed_refs as renamed_refs
+    from engine.fsck.values import (
+        has_symref as has_symref,
+        misplaced_refs as misplaced_refs,
+        renamed_refs as renamed_refs,
+    )
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
@@ -63,6 +67,6 @@ else:
             "repository": "check_repository",
             "run": "fsck",
             "table": "check_file",
-            "values": "has_symref renamed_refs",
+            "values": "has_symref misplaced_refs renamed_refs",
         },
     )

@@ -24,10 +24,13 @@ from operator import ne
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError, shown
-from engine.format import LOG_KEY_TAIL, LOG_UPDATE, U64_MAX, Encoded, RefRecord
+from engine.format import LOG_KEY_TAIL, LOG_UPDATE, U64_MAX, Encoded, RefRecord, is_refname
 from engine.fsck.finding import Report
 from engine.merge import MergedTable
 from engine.table import Table
+
+_REFS: Final = b"refs/"
+_BEHIND_REFS: Final = b"refs0"
 
 _LARGEST: Final = 2**20
 """Bytes of a block of refs that is compared: all of its refs are in memory."""
@@ -261,6 +264,31 @@ def renamed_refs(
     for _, items in table.encoded_log_blocks():
         check.take(items)
     return Renamed(frozenset(check.other_names(scans=True)), dict(check.other_deletions()))
+
+
+def below_refs(name: bytes) -> bytes | None:
+    """The name of a ref below refs/ that this was before a byte of `refs/` was altered; None for any other.
+
+    git writes no ref of such a name, and lists none.
+    """
+    meant = _REFS + name[len(_REFS) :]
+    return meant if differ_in_one_byte(name, meant) and is_refname(meant) else None
+
+
+def misplaced_refs(table: Table) -> dict[bytes, RefRecord]:
+    """The records of refs that are not below refs/ for an altered byte, by the names that they had there.
+
+    Those whose name another record has stay what they are. Raises `FormatError`.
+    """
+    found: dict[bytes, RefRecord] = {}
+    for start, end in ((b"", _REFS), (_BEHIND_REFS, None)):
+        for refs in table.ref_blocks(start):
+            for ref in refs:
+                if (meant := below_refs(ref.name)) is not None and table.read_ref(meant) is None:
+                    found[meant] = ref
+            if end is not None and refs[-1].name >= end:
+                break
+    return found
 
 
 def _masks(name: bytes) -> Iterator[bytes]:

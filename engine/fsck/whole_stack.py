@@ -26,6 +26,7 @@ from engine.fsck.frame import CheckedTable
 from engine.fsck.head import branch_of_head
 from engine.fsck.names import Names, begin_with_another
 from engine.fsck.special import Special
+from engine.fsck.values import below_refs
 from engine.merge import MergedTable, merge_columns
 
 _REFS, _BEHIND_REFS = b"refs/", b"refs0"
@@ -88,7 +89,12 @@ class RefCheck:
         self._check_cases(names, are_plain=are_plain)
         if self._of_repository and (names[0] < _REFS or names[-1] >= _BEHIND_REFS):
             for name in names:
-                if not name.startswith(_REFS) and not is_root_ref(name):
+                if name.startswith(_REFS) or is_root_ref(name):
+                    continue
+                if (meant := below_refs(name)) is not None:
+                    what = f"{shown(name)} is {shown(meant)} but for a byte, and no name that git writes"
+                    self._add("name-altered", name, what)
+                else:
                     self._add("ref-hidden", name, f"{shown(name)} is not below refs/")
 
     def _take_special(self, names: list[bytes]) -> list[bytes]:

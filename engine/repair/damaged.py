@@ -29,6 +29,7 @@ def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[
         salvaged, names = one.salvaged, told[at].impossible if at in told else frozenset[bytes]()
         if salvaged is not None:
             names |= {deletion.name for deletion in salvaged.losses.undeleted.values()}
+            names |= {record.name for record in salvaged.losses.misplaced.values()}
         objectless = told[at].objectless if at in told else frozenset[bytes]()
         changed = chosen[at].input = one._replace(objectless=objectless)
         if salvaged is not None and names and draft.selected(chosen[at].file):

@@ -26,6 +26,7 @@ from engine.fsck import (
     Severity,
     check_file,
     has_symref,
+    misplaced_refs,
     renamed_refs,
 )
 from engine.git import Repository
@@ -35,7 +36,7 @@ from engine.readable import ReadableTable, open_table
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, contents_of
 from engine.repair.plan import LeftOut
-from engine.stack import HIGHEST_LIMIT, read_list_bytes
+from engine.stack import HIGHEST_LIMIT, is_of_repository, read_list_bytes
 from engine.system import file_name
 from engine.table import Table
 
@@ -317,7 +318,15 @@ class Evidence:
         }
         doubtful = had.keys() | {record.name for record in alike.values()}
         misnamed = None if losses.misnamed is None else losses.misnamed | doubtful
-        return replace(losses, misnamed=misnamed, renamed=renamed, undeleted=undeleted, alike=alike)
+        misplaced = misplaced_refs(salvaged.table) if is_of_repository(self.path) else {}
+        return replace(
+            losses,
+            misnamed=misnamed,
+            renamed=renamed,
+            undeleted=undeleted,
+            alike=alike,
+            misplaced=misplaced,
+        )
 
     def _below(self, name: str) -> MergedTable:
         """What can be read of the tables that are listed in front of one, none for one that is not listed.

@@ -133,6 +133,10 @@ class _Ahead(Generic[_Named]):
 
 _WHY_ALIKE: Final = "its record has a byte of its name in common with that of a ref whose reflog tells it"
 
+_WHY_MISPLACED: Final = (
+    "its name is below refs/ again: a byte of that was altered, and git writes no such name"
+)
+
 
 def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord) -> RefOutcome:
     """The outcome for a ref that its reflog tells; `was` is its record as it was read, or a tombstone."""
@@ -178,6 +182,9 @@ class _Judge:
         self._present = present_values(plan)
         self._left_out = {
             ref.name: ref for table in plan.tables for one in table.inputs for ref in one.left_out
+        }
+        self._misplaced = self._left_out.keys() & {
+            record.name for one in chain(*self._losses) for record in one.misplaced.values()
         }
         self._objectless = [
             frozenset[bytes]().union(*(one.objectless for one in table.inputs)) for table in plan.tables
@@ -282,6 +289,8 @@ class _Judge:
                     return RefOutcome(name, Outcome.DOUBTFUL, before, after, self._why_supposed(after))
                 if any(name in one.alike for one in self._losses[will[2]]):
                     return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_ALIKE)
+                if any(name in one.misplaced for one in self._losses[will[2]]):
+                    return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_MISPLACED)
                 return _restored(name, before, was[1] if was else None, after)
         is_undeleted = before is None and was is not None and name in self._left_out
         if was is not None and is_other and was[1].update_index > after.update_index and not is_undeleted:
@@ -320,6 +329,8 @@ class _Judge:
     ) -> RefOutcome | None:
         """The outcome for a ref that will not be there."""
         if before is not None:
+            if will is None and name in self._misplaced:
+                return RefOutcome(name, Outcome.CHANGED, before, None, _WHY_MISPLACED)
             if name in self._left_out and (will is None or will[1].update_index < before.update_index):
                 return RefOutcome(name, Outcome.LOST, before, None, _why_left_out(before))
             if will is not None and any(one.read_ref(name) for one, _ in self._restored[will[2]]):

@@ -92,6 +92,9 @@ def restored_refs(
                 continue
             for name, deletion in one.losses.undeleted.items():
                 made.add(number, RefRecord(name, deletion.update_index))
+            for name, record in one.losses.misplaced.items():
+                if name not in one.losses.renamed and name not in one.losses.alike:
+                    made.add(number, record.replace(name=name))
             for name, record in one.losses.alike.items():
                 made.add(number, record.replace(name=name))
         # What counts is looked at with all tables, but below the newest one there may be more.

@@ -61,7 +61,8 @@ class Losses:
     uncertain log entry tells another value, are `doubtful`, and `misnamed` if their names may be damaged;
     None for any of them. `renamed` are names that refs had before a byte was altered, and whether each is the
     only one that its ref may have had; `undeleted` are names of refs whose tombstone has the altered name of
-    the record beside it; `alike` are those of records that share such a byte, each with the record.
+    the record beside it; `alike` are those of records that share such a byte, each with the record;
+    `misplaced` are those that records had below refs/, likewise.
     """
 
     refs: int
@@ -80,6 +81,7 @@ class Losses:
     renamed: Mapping[bytes, bool] = field(default_factory=dict)
     undeleted: Mapping[bytes, RefRecord] = field(default_factory=dict)
     alike: Mapping[bytes, RefRecord] = field(default_factory=dict)
+    misplaced: Mapping[bytes, RefRecord] = field(default_factory=dict)
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""

@@ -76,9 +76,9 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
         restored = [name for name, outcome in mended.told.items() if outcome == "restored"]
         assert len(restored) == {"a key out of order": 4, "a value": 1}.get(damage, 0)
         assert "lost" not in mended.told.values()
-        # A key out of order is a ref that git never made.
-        doubtful = {name for name, outcome in mended.told.items() if outcome == "doubtful"}
-        assert doubtful == after.keys() - before
+        # A key out of order is not below refs/: no ref is left that git never made.
+        assert "doubtful" not in mended.told.values()
+        assert after.keys() == before.keys()
 
     if mended.result.snapshot is not None:
         restore(trial.reftable, mended.snapshot, NOW + 1)
@@ -358,6 +358,31 @@ def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_n
     assert sees(repo) == before
 
 
+@pytest.mark.parametrize("is_broken", [False, True])
+@pytest.mark.parametrize("logs", [False, True])
+@pytest.mark.parametrize("at", range(5))
+def test_refs_that_an_altered_byte_has_put_beside_refs_are_below_it_again(
+    git: Git, tmp_path: Path, at: int, logs: bool, is_broken: bool
+) -> None:
+    """Git lists them nowhere, and writes no such name: also those that share the byte with the first one."""
+    repo = Layout(logs=logs).init(git, tmp_path / "repo", auto_compaction=False)
+    commits = add_commits(repo, 3)
+    names = [b"refs/heads/late", b"refs/heads/later", b"refs/tags/late"]
+    commands = [
+        b"create %s %s\n" % (one, commit.hex().encode()) for one, commit in zip(names, commits, strict=True)
+    ]
+    repo.git("update-ref", "--stdin", input=b"".join(commands))
+    before, path = sees(repo), repo.reftable / listed(repo.reftable)[-1]
+    change_byte(path, path.read_bytes().index(names[0]) + at, 0x80)
+    assert set(errors(repo.reftable)) == {"name-altered"}
+    if is_broken:
+        change_byte(path, path.stat().st_size - 1)
+    wrong = [one[:at] + bytes([one[at] ^ 0x80]) + one[at + 1 :] for one in names]
+    told = mend(repo.reftable, repository=find_repository(repo.path)).told
+    assert told == dict.fromkeys(names, "restored") | dict.fromkeys(wrong, "changed")
+    assert sees(repo) == before
+
+
 @pytest.mark.parametrize("has_objects", [True, False])
 def test_a_value_of_no_object_that_its_log_entry_contradicts_is_an_error(
     git: Git, tmp_path: Path, has_objects: bool
@@ -501,7 +526,9 @@ def test_refs_that_share_an_altered_byte_with_one_whose_reflog_tells_of_it_are_r
         change_byte(path, path.stat().st_size - 1)
     told = mend(repo.reftable).told
     assert {name for name, outcome in told.items() if outcome == "restored"} == lost
-    assert sorted(told.values()) == ["doubtful"] * len(lost) + ["restored"] * len(lost)
+    # What is not below refs/ is certainly no ref.
+    becomes = "changed" if altered == b"refs/" else "doubtful"
+    assert sorted(told.values()) == [becomes] * len(lost) + ["restored"] * len(lost)
     assert [ref for ref in state(repo.reftable)[0] if told.get(ref.name) != "doubtful"] == before[0]
 
 
