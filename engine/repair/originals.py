@@ -1,21 +1,23 @@
-"""The tables that a damaged table was made of, where a compaction has left them beside it.
+"""The tables that another one was made of, where a compaction has left them beside it.
 
-A process that dies before it has removed what it merged leaves all of it. Then nothing of the damaged table
-is needed: they have each of its records. That they are these, and not tables of another history, is seen by
-what can still be read of it.
+A process that dies before it has removed what it merged leaves all of it. Then nothing of a damaged table is
+needed: they have each of its records. And nothing of them is, where one of them is damaged, and the table is
+sound. That they are these, and not tables of another history, is seen by what can still be read of both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
-from engine.format import Encoded
+from engine.format import U64_MAX, Encoded, limits_in_name
 from engine.merge import side_by_side
 from engine.repair.choice import choose
 from engine.repair.files import TableFile
 from engine.repair.inputs import Input, Located, OpenInputs, all_logs, located_name, located_refs
-from engine.salvage import Losses, item_key
+from engine.repair.plan import Damage
+from engine.salvage import UNKNOWN, Losses, item_key
 from engine.stack import covers, merged_ranges
 
 
@@ -36,6 +38,52 @@ def originals(directory: Path, made: TableFile, beside: Sequence[TableFile]) -> 
         return []
     found = [files[name] for one in chosen for name in one.files]
     return found if _hold_all(directory, [file.readable for file in found], made.readable) else []
+
+
+def is_made_of(directory: Path, made: Input, beside: Sequence[TableFile]) -> bool:
+    """Whether a sound table was made of all these tables, some of which are damaged.
+
+    Raises as `ref_outcomes` does.
+    """
+    inputs = sorted((file.readable for file in beside if file.input is not None), key=attrgetter("limits"))
+    ranges = [one.limits for one in inputs]
+    damages = [Damage(one.file, None, *one.limits, one.losses) for one in inputs if one.losses is not None]
+    for file in beside:
+        if file.input is None and (stated := limits_in_name(file.file)):
+            ranges.append(stated)
+            damages.append(Damage(file.file, None, *stated, UNKNOWN))
+    if not covers(merged_ranges(ranges), *made.limits):
+        return False
+    stack, one = ([OpenInputs(directory, [source]) for source in some] for some in (inputs, [made]))
+    rows = side_by_side(located_refs(one), located_refs(stack), located_name)
+    if not all(_explain(were, are, damages) for were, are in rows):
+        return False
+    lossy = [damage for damage in damages if damage.losses.lost_logs]
+    entries = side_by_side(all_logs(one), all_logs(stack), item_key)
+    return all(_have(are, [item for item in were if not _may_lie_in(item, lossy)]) for were, are in entries)
+
+
+def _explain(made: Sequence[Located], inputs: Sequence[Located], damages: Sequence[Damage]) -> bool:
+    """Whether records of a table are those of its inputs, but for newer ones that may be lost of these."""
+    had, were = ({name: record for name, record, _ in located} for located in (made, inputs))
+    for name in had.keys() | were.keys():
+        has, was = had.get(name), were.get(name)
+        if has == was or (has is None and was is not None and was.is_deletion):
+            continue
+        newer = has.update_index if has is not None else None
+        if not any(
+            damage.losses.may_have_lost(name)
+            and (was is None or damage.high > was.update_index or damage.losses.doubts(name))
+            and (newer is None or damage.low <= newer <= damage.high)
+            for damage in damages
+        ):
+            return False
+    return True
+
+
+def _may_lie_in(item: Encoded, lossy: Sequence[Damage]) -> bool:
+    index = U64_MAX - int.from_bytes(item[0][-8:], "big")
+    return any(damage.low <= index <= damage.high for damage in lossy)
 
 
 def _hold_all(directory: Path, inputs: Sequence[Input], made: Input) -> bool:

@@ -38,7 +38,7 @@ from engine.repair.choice import Candidate, arranged, choose, follow_each_other,
 from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
-from engine.repair.originals import originals
+from engine.repair.originals import is_made_of, originals
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
@@ -251,7 +251,7 @@ class _Planner(Draft):
         }
         for file in damaged:
             low, high = file.readable.limits
-            within = [name for name, stated in limits.items() if low <= stated[0] and stated[1] <= high]
+            within = [name for name, stated in limits.items() if _is_within(stated, low, high)]
             beside = [known.look_at_unlisted(name) for name in within]
             if found := originals(known.path, file, beside):
                 yield file, found
@@ -298,21 +298,22 @@ class _Planner(Draft):
             )
             self.steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
         if self.only is None:
-            self._plan_orphans(used.union(self.listed))
+            self._plan_orphans(used.union(self.listed), tables)
 
-    def _plan_orphans(self, used: set[str]) -> None:
+    def _plan_orphans(self, used: set[str], tables: Sequence[PlannedTable]) -> None:
         """Tables beside the list that are not taken up."""
         known = self.known
         orphans = [name for name in known.entries if name not in used and known.codes(name) & _ORPHANS]
         if not orphans:
             return
+        merged = self._merged_already(orphans, tables)
         undone, aside = snapshots.left_by_undo(known.path), snapshots.left_by_repair(known.path)
         for name in orphans:
             findings, codes = known.findings(name), known.codes(name)
             file = known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
             is_kept = "orphan-table" in codes or (name in undone and bool(codes & NEEDED))
-            if name in aside or (is_kept and file.input is not None):
+            if name in aside or name in merged or (is_kept and file.input is not None):
                 self.leave(StepKind.REMOVE_FILE, file, why, severity=Severity.WARNING)
             elif codes & NEEDED:
                 self.leave(StepKind.LEAVE_OUT, file, why, options=self.options_of(file))
@@ -321,6 +322,23 @@ class _Planner(Draft):
                 # What would have been chosen if it could be read may have counted.
                 is_ahead = "orphan-ahead" in codes or (file.input is None and not self.is_list_whole)
                 self.leave(StepKind.SET_ASIDE, file, why, options=options, is_ahead=is_ahead)
+
+    def _merged_already(self, orphans: Sequence[str], tables: Sequence[PlannedTable]) -> set[str]:
+        """The orphans of which sound tables were made, together with one that is damaged.
+
+        Where all can be read, fsck has told.
+        """
+        known, found = self.known, set[str]()
+        for table in tables if known.files_with("orphan-damaged", "orphan-doubtful") else ():
+            if not table.is_kept or table.files[0] not in self.listed:
+                continue
+            low, high = table.limits
+            within = [name for name in orphans if _is_within(limits_in_name(name), low, high)]
+            if within and is_made_of(
+                known.path, table.inputs[0], [known.look_at_unlisted(name) for name in within]
+            ):
+                found.update(within)
+        return found
 
     def _left_by_changes(self) -> frozenset[str]:
         """What an earlier change meant to take away, and could not."""
@@ -379,6 +397,10 @@ class _Planner(Draft):
         if pack_table_list(listed) != before or kept != [table.name for table in tables]:
             what = "the list or other tables are damaged too: repair the whole stack"
             raise FormatError(TABLES_LIST, None, what)
+
+
+def _is_within(limits: tuple[int, int] | None, low: int, high: int) -> bool:
+    return limits is not None and low <= limits[0] <= limits[1] <= high
 
 
 def _what_is_missed(name: str, tables: Sequence[PlannedTable]) -> str:

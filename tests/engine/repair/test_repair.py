@@ -1260,6 +1260,61 @@ def test_some_of_what_a_damaged_compaction_was_made_of_does_not_take_its_place(d
     assert plan.of(StepKind.TAKE_UP) == ()
 
 
+@pytest.fixture
+def compacted(tmp_path: Path) -> tuple[Path, list[str]]:
+    """A compaction of three tables beside it: the second deletes a branch, which the compaction has not."""
+    path = tmp_path / "compacted"
+    path.mkdir()
+    with Stack.open(path, options()) as stack:
+        write(stack, [0, 1, 2], logs=False)
+        with stack.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(NAMES[1], addition.update_index))
+        write(stack, [2])
+    names = listed(path)
+    compact(path)
+    return path, names
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_what_a_sound_table_was_made_of_goes_together_also_where_one_of_it_is_damaged(
+    compacted: tuple[Path, list[str]], is_cut: bool
+) -> None:
+    """That the branch was deleted, the damaged one alone told."""
+    path, names = compacted
+    before, damaged = state(path), path / names[1]
+    damaged.write_bytes(damaged.read_bytes()[:40] if is_cut else bytes(100))
+    mended = mend(path)
+    assert [step.file for step in mended.plan.of(StepKind.REMOVE_FILE)] == names
+    assert (mended.told, damages(mended.plan)) == ({}, [])
+    assert state(path) == before
+
+
+@pytest.mark.parametrize("number", [0, 2, 3])
+def test_tables_with_what_a_sound_one_has_not_are_kept_beside_a_damaged_one(
+    compacted: tuple[Path, list[str]], number: int
+) -> None:
+    """It can have lost nothing that is newer than what the last table has."""
+    path, names = compacted
+    (path / names[1]).write_bytes(bytes(100))
+    with Table.open(path / names[2]) as table:
+        logs = [*table.logs()]
+    other = RefRecord(NAMES[number], 3, target=b"refs/heads/main")
+    write_table(path / names[2], [other], logs, limits=(3, 3))
+    plan = plan_repair(path, now=NOW)
+    assert plan.of(StepKind.REMOVE_FILE) == ()
+    assert names[2] in {step.file for step in plan.of(StepKind.LEAVE_OUT)}
+    assert outcomes(plan)[NAMES[number]] == "doubtful"
+
+
+def test_tables_that_lack_a_log_entry_of_a_sound_one_are_not_what_it_was_made_of(
+    compacted: tuple[Path, list[str]],
+) -> None:
+    path, names = compacted
+    (path / names[1]).write_bytes(bytes(100))
+    write_table(path / names[2], [RefRecord(NAMES[2], 3, value(2, 3))])
+    assert [step.file for step in plan_repair(path, now=NOW).of(StepKind.LEAVE_OUT)] == [names[0]]
+
+
 @pytest.mark.parametrize("size", [0, 45, 100], ids=["empty", "cut within a name", "NULs"])
 def test_of_a_list_that_lost_names_a_table_that_is_missing_between_others_is_lost(
     directory: Path, size: int
