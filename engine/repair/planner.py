@@ -315,12 +315,13 @@ class _Planner(Draft):
             is_kept = "orphan-table" in codes or (name in undone and bool(codes & NEEDED))
             if name in aside or name in merged or (is_kept and file.input is not None):
                 self.leave(StepKind.REMOVE_FILE, file, why, severity=Severity.WARNING)
-            elif codes & NEEDED:
+            elif codes & NEEDED and file.input is not None:
                 self.leave(StepKind.LEAVE_OUT, file, why, options=self.options_of(file))
             else:
                 options = self.options_of(file) if "orphan-newer" in codes else ()
                 # What would have been chosen if it could be read may have counted.
-                is_ahead = "orphan-ahead" in codes or (file.input is None and not self.is_list_whole)
+                may_count = bool(codes & NEEDED) or not self.is_list_whole
+                is_ahead = "orphan-ahead" in codes or (file.input is None and may_count)
                 self.leave(StepKind.SET_ASIDE, file, why, options=options, is_ahead=is_ahead)
 
     def _merged_already(self, orphans: Sequence[str], tables: Sequence[PlannedTable]) -> set[str]:

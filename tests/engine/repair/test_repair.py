@@ -1315,6 +1315,19 @@ def test_tables_that_lack_a_log_entry_of_a_sound_one_are_not_what_it_was_made_of
     assert [step.file for step in plan_repair(path, now=NOW).of(StepKind.LEAVE_OUT)] == [names[0]]
 
 
+def test_of_a_table_whose_line_is_gone_and_that_cannot_be_read_the_loss_is_told(directory: Path) -> None:
+    """No other table has its update indexes; the snapshot keeps it."""
+    first, lost, last = listed(directory)
+    list_tables(directory, [first, last])
+    (directory / lost).write_bytes(bytes(300))
+    mended = mend(directory)
+    assert [step.file for step in mended.plan.of(StepKind.SET_ASIDE)] == [lost]
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [(lost, 2, 2)]
+    newest = {NAMES[number] for number in range(0, 12, 3)}
+    assert mended.told == dict.fromkeys(set(NAMES) - newest, "doubtful")
+    assert mended.logs.may_be_lost
+
+
 @pytest.mark.parametrize("size", [0, 45, 100], ids=["empty", "cut within a name", "NULs"])
 def test_of_a_list_that_lost_names_a_table_that_is_missing_between_others_is_lost(
     directory: Path, size: int
