@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 
-from engine.format import U64_MAX, Encoded, limits_in_name
+from engine.format import U64_MAX, Encoded, RefRecord, limits_in_name
 from engine.merge import side_by_side
 from engine.repair.choice import choose
 from engine.repair.files import TableFile
 from engine.repair.inputs import Input, Located, OpenInputs, all_logs, located_name, located_refs
 from engine.repair.plan import Damage
-from engine.salvage import UNKNOWN, Losses, item_key
+from engine.salvage import UNKNOWN, item_key
 from engine.stack import covers, merged_ranges
 
 
@@ -88,26 +88,37 @@ def _may_lie_in(item: Encoded, lossy: Sequence[Damage]) -> bool:
 
 def _hold_all(directory: Path, inputs: Sequence[Input], made: Input) -> bool:
     """Whether tables, oldest first, agree with all that was read of the one that may be made of them."""
-    losses = made.losses
-    if losses is None:
-        return False
     stack = [OpenInputs(directory, inputs)]
     one = [OpenInputs(directory, [made])]
     rows = side_by_side(located_refs(one), located_refs(stack), located_name)
     entries = side_by_side(all_logs(one), all_logs(stack), item_key)
-    if not all(_agree(were, are, losses) for were, are in rows):
+    if not all(_agree(were, are, made) for were, are in rows):
         return False
     return all(_have(are, were) for were, are in entries)
 
 
-def _agree(made: Sequence[Located], inputs: Sequence[Located], losses: Losses) -> bool:
+def _agree(made: Sequence[Located], inputs: Sequence[Located], one: Input) -> bool:
     """Whether refs of both differ in what may be lost or damaged, and in tombstones, alone."""
     had, were = ({name: record for name, record, _ in located} for located in (made, inputs))
     return all(
-        had.get(name) == were.get(name) or losses.may_have_lost(name)
+        had.get(name) == were.get(name) or _may_be_wrong(one, name, had.get(name))
         for name in had.keys() | were.keys()
         if name in had or not were[name].is_deletion
     )
+
+
+def _may_be_wrong(one: Input, name: bytes, record: RefRecord | None) -> bool:
+    """Whether the record that was read of a ref may be another one, or lost: a reflog may say so, too."""
+    if one.salvaged is None:
+        return False
+    if one.salvaged.losses.may_have_lost(name):
+        return True
+    if record is None or record.target is not None:
+        return False
+    entry = one.salvaged.table.read_log(name, record.update_index)
+    if entry is None or entry.update_index != record.update_index:
+        return False
+    return entry.new is not None and any(entry.new) and entry.new != record.value
 
 
 def _have(inputs: Sequence[Encoded], made: Sequence[Encoded]) -> bool:

@@ -1227,6 +1227,17 @@ def test_in_the_place_of_a_damaged_compaction_what_it_was_made_of_counts_where_t
     assert state(directory) == before
 
 
+def test_a_value_that_its_reflog_contradicts_is_no_evidence_against_what_a_table_was_made_of(
+    directory: Path,
+) -> None:
+    before, names = state(directory), listed(directory)
+    path = compact(directory)
+    change_byte(path, path.read_bytes().index(value(5, 1)) + 10)
+    mended = mend(directory)
+    assert [table.source for table in mended.plan.tables] == names
+    assert state(directory) == before
+
+
 @pytest.mark.parametrize("record", ["another value", "another ref", "no ref", "another log entry"])
 def test_tables_beside_a_damaged_one_that_contradict_it_are_not_what_it_was_made_of(
     directory: Path, record: str
