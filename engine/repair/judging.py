@@ -290,7 +290,7 @@ class _Judge:
                 if any(name in one.alike for one in self._losses[will[2]]):
                     return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_ALIKE)
                 if any(name in one.misplaced for one in self._losses[will[2]]):
-                    return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_MISPLACED)
+                    return self._of_misplaced(name, before, after, will[2])
                 return _restored(name, before, was[1] if was else None, after)
         is_undeleted = before is None and was is not None and name in self._left_out
         if was is not None and is_other and was[1].update_index > after.update_index and not is_undeleted:
@@ -311,6 +311,22 @@ class _Judge:
         if is_undeleted:
             why = "what deletes it is the tombstone of another ref, of almost the same name"
         return RefOutcome(name, Outcome.RETURNED, None, after, why)
+
+    def _of_misplaced(
+        self, name: bytes, before: RefRecord | None, after: RefRecord, position: int
+    ) -> RefOutcome:
+        """The outcome for a ref that has its name below refs/ back: its value may be damaged as well."""
+        for one in self._losses[position]:
+            had = one.misplaced.get(name)
+            if had is None or name in one.renamed or not had.has_value_of(after):
+                continue  # its reflog tells both
+            if had.name in self._objectless[position]:
+                why = "its name is below refs/ again, but there is no object of this id"
+                return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+            if one.doubtful is None or had.name in one.doubtful:
+                why = "its name is below refs/ again, but damage may have reached into its record"
+                return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+        return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_MISPLACED)
 
     def _with_left_out(self, name: bytes, was: Located | None, will: Located | None) -> Located | None:
         """The record that was to be seen of a ref, or one left out of a table that is not listed.

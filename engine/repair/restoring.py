@@ -94,7 +94,7 @@ def restored_refs(
                 made.add(number, RefRecord(name, deletion.update_index))
             for name, record in one.losses.misplaced.items():
                 if name not in one.losses.renamed and name not in one.losses.alike:
-                    made.add(number, record.replace(name=name))
+                    made.add(number, _as_logged(one, record.replace(name=name)))
             for name, record in one.losses.alike.items():
                 made.add(number, record.replace(name=name))
         # What counts is looked at with all tables, but below the newest one there may be more.
@@ -164,6 +164,18 @@ def _contradicts(one: Input, located: Located | None, log: LastEntry) -> bool:
         return False
     entry = salvaged.table.read_log(log.name, log.update_index) if salvaged is not None else None
     return entry is not None and entry.update_index == log.update_index and any(log.new)
+
+
+def _as_logged(one: Input, ref: RefRecord) -> RefRecord:
+    """A ref with the value that its log entry of the same update tells, if that is another one."""
+    log = one.salvaged.table.read_log(ref.name) if one.salvaged is not None else None
+    if log is None or log.update_index != ref.update_index or not any(log.new or b""):
+        return ref
+    return (
+        ref
+        if log.new == ref.value or ref.target is not None
+        else RefRecord(ref.name, ref.update_index, log.new)
+    )
 
 
 def _may_be_named(name: bytes) -> bool:

@@ -383,6 +383,24 @@ def test_refs_that_an_altered_byte_has_put_beside_refs_are_below_it_again(
     assert sees(repo) == before
 
 
+@pytest.mark.parametrize("logs", [False, True])
+def test_a_ref_with_its_name_below_refs_again_has_the_value_of_its_reflog_or_is_doubtful(
+    git: Git, tmp_path: Path, logs: bool
+) -> None:
+    """A byte of its value was altered as well."""
+    repo = Layout(logs=logs).init(git, tmp_path / "repo", auto_compaction=False)
+    [commit, other] = add_commits(repo, 2)
+    repo.git("update-ref", "refs/heads/other", other.hex())
+    repo.git("update-ref", "refs/heads/late", commit.hex())
+    path = repo.reftable / listed(repo.reftable)[-1]
+    data = path.read_bytes()
+    change_byte(path, data.index(b"refs/heads/late") + 2, 0x80)
+    change_byte(path, data.index(commit) + 8, 0x80)
+    told = mend(repo.reftable, repository=find_repository(repo.path)).told
+    assert told[b"refs/heads/late"] == ("restored" if logs else "doubtful")
+    assert (known(repo.reftable)[b"refs/heads/late"] == commit) == logs
+
+
 @pytest.mark.parametrize("has_objects", [True, False])
 def test_a_value_of_no_object_that_its_log_entry_contradicts_is_an_error(
     git: Git, tmp_path: Path, has_objects: bool
