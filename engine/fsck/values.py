@@ -38,6 +38,9 @@ _LARGEST: Final = 2**20
 _MOST_DELETED: Final = 1000
 """Reflogs that a table deletes without their refs, as `git reflog expire` does, and that are kept in mind."""
 
+_LONGEST: Final = 256
+"""Bytes of a name that is looked for under others in which one is altered."""
+
 Lacking = Callable[[set[bytes]], set[bytes]]
 """Says of which of these ids the repository is known to have no object."""
 
@@ -292,8 +295,11 @@ def misplaced_refs(table: Table) -> dict[bytes, RefRecord]:
 
 
 def _masks(name: bytes) -> Iterator[bytes]:
-    """The name without one byte, for each: names that differ in one have one of them in common."""
-    return (name[:at] + b"\0" + name[at + 1 :] for at in range(len(name)))
+    """The name without one byte, for each: names that differ in one have one of them in common.
+
+    None of a long name, of which all together would be its square in bytes.
+    """
+    return (name[:at] + b"\0" + name[at + 1 :] for at in range(len(name) if len(name) <= _LONGEST else 0))
 
 
 def differ_in_one_byte(one: bytes, other: bytes) -> bool:

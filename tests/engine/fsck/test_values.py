@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,19 @@ def test_what_deletes_a_ref_by_its_own_name_says_nothing(
 ) -> None:
     deleted(tmp_path, below, logs, *more)
     assert not doubted(tmp_path)
+
+
+def test_long_names_of_deleted_reflogs_take_no_memory_by_their_square(tmp_path: Path) -> None:
+    long = b"refs/heads/" + 12_000 * b"x"
+    entry = log(1, oid(1)).replace(name=long)
+    with Stack.open(tmp_path, replace(LOOSE, block_size=2**16)) as stack:
+        add(stack, [RefRecord(long, 1, oid(1))], [entry])
+        add(stack, [RefRecord(long[:-1] + b"y", 2)], [LogRecord(long, 1)])
+    tracemalloc.start()
+    findings(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30_000_000
 
 
 def test_of_many_a_few_are_told_and_all_are_counted(tmp_path: Path) -> None:
