@@ -186,7 +186,7 @@ class FormScreen(Dialog[bool]):
             self.app.push_screen(screen, lambda changed: self._back_from(screen, changed=bool(changed)))
 
     def action_submit(self) -> None:
-        """The same."""
+        """Go on to the plan, by the key that does so in fields of one line."""
         self.action_plan()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
