@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 
 import pytest
@@ -89,13 +90,24 @@ def test_texts_that_take_too_long_together_are_given_up(monkeypatch: pytest.Monk
         ENDLESS.admits(texts, 1, never)
 
 
-def test_other_threads_run_while_an_expression_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "TEXT_SECONDS", 0.3)
-    lively = threading.Event()
-    other = threading.Timer(0.01, lively.set)
+def test_other_threads_run_while_an_expression_is_searched_for() -> None:
+    begun, lively = threading.Event(), threading.Event()
+
+    def several_turns() -> None:
+        begun.wait()
+        # One turn it would get anyway, where the search returns.
+        for _ in range(3):
+            time.sleep(0.001)
+        lively.set()
+
+    def just_before_the_search() -> bool:
+        begun.set()
+        return False
+
+    other = threading.Thread(target=several_turns)
     other.start()
     with pytest.raises(TooSlowError):
-        ENDLESS.admits([LONG], 1, lively.is_set)
+        ENDLESS.admits([LONG], 1, just_before_the_search)
     assert lively.is_set()
     other.join()
 
