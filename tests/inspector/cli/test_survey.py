@@ -303,7 +303,7 @@ def test_an_interrupt_ends_all_processes_at_once(place: Path, ending: signal.Sig
         children = _children(process)
         assert children
         process.send_signal(ending)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == b"reftable-inspector: interrupted\n"
     assert not any(map(_is_alive, children))
@@ -314,7 +314,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(place: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
 

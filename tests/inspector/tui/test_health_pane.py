@@ -324,7 +324,7 @@ class Halting:
         yield bad(listed(directory)[0])
         progress(Progress("halting", 50, 100))
         self.waits.set()
-        self.goes_on.wait(10)
+        self.goes_on.wait(60)
         progress(Progress("going on", 75, 100))
         yield bad("another")
 
@@ -336,7 +336,7 @@ def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         assert app.pane.check_action("stop", ()) is False
         await pilot.press("v")
-        assert check.waits.wait(10)
+        assert check.waits.wait(60)
         await pilot.pause()
         assert re.search(r"50% █+░+ 50 of 100  halting  \(escape stops\)", app.text)
         assert "X error" in app.text

@@ -193,7 +193,7 @@ def test_no_further_stack_is_read_once_the_choice_is_left(
 
     def summarise(_screen: PickerScreen, directory: Path) -> StackSummary:
         read.append(directory)
-        assert left.wait(30)
+        assert left.wait(60)
         return StackSummary()
 
     monkeypatch.setattr(PickerScreen, "_summarise", summarise)
