@@ -11,11 +11,12 @@ from typing import Literal, NamedTuple
 
 from inspector.model.event import OwnChange
 
-Ending = Literal["done", "stopped", "failed"]
+Ending = Literal["done", "stopped", "failed", "warning", "error"]
+"""How a change ended; the last two are no change, but something that was said to be wrong."""
 
 
 class Entry(NamedTuple):
-    """A change that was tried: when (seconds since 1970), what, how it ended, and the command line.
+    """A change that was tried: when (seconds since 1970), what, how it ended, and the command line, if any.
 
     `details` is the traceback, if a defect of this program ended it; `snapshot` is the id of the one that was
     taken before it.

@@ -94,14 +94,6 @@ def short_table_name(name: str) -> str:
     return safe_text(name.encode("utf-8", "surrogateescape"))
 
 
-def shorten_middle(text: str, width: int) -> str:
-    """`text` in at most `width` characters, its middle replaced by an ellipsis: both ends of a path tell."""
-    if len(text) <= width:
-        return text
-    tail = max(0, width - 1) * 2 // 3
-    return text[: max(0, width - 1 - tail)] + "…" + text[len(text) - tail :]
-
-
 def update_range(low: int, high: int) -> str:
     """A range of update indices: `1-3600`, or `7` when it is one."""
     return str(low) if low == high else f"{low}-{high}"

@@ -10,6 +10,7 @@ The only wing that knows Textual. May import `actions`.
     keys          what is made of it: bindings, the footer, a user's keymap
     keys_in_turn, key_actions, palette, help
                   keys one after the other, what they do now, and how one finds them
+    notices       what is said in passing
     config        what the user has chosen
     navigation    the way to where a row leads, and back
     themes        colours

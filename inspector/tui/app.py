@@ -49,7 +49,7 @@ class InspectorApp(TerminalApp):
         calls the repository, `watch` as for `MainScreen`. A session that the application opens belongs to
         `sessions`, which the caller closes when it has ended.
         """
-        super().__init__()
+        super().__init__(clock)
         self.sessions = ExitStack()
         self._jobs = Jobs(self)
         self._session = session
@@ -59,7 +59,6 @@ class InspectorApp(TerminalApp):
             workplace = Workplace(session.view.directory, session.view.options)
         self._workplace = workplace
         self._label = label
-        self._clock = clock
         self._watch = watch
         self._config = config or Config()
         register_themes(self, self._config.theme)

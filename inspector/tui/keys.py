@@ -137,6 +137,12 @@ def key_label(key: str) -> str:
     return "+".join([*modifiers, _LABELS.get(last, format_key(last))])
 
 
+def key_of(screen: Screen[Any], meaning: str) -> str:
+    """The key that has a meaning on `screen` now, by the user's keymap; empty if none has."""
+    keys = {active.binding.id: key for key, active in reversed(list(screen.active_bindings.items()))}
+    return key_label(keys[meaning]) if meaning in keys else ""
+
+
 def footer_label(binding: Binding) -> str:
     """How the footer calls a key: of a pair of keys both, unless the user's keymap has another one."""
     meaning = MEANINGS.get(binding.id or "")

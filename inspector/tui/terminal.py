@@ -12,7 +12,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import click
@@ -28,7 +30,7 @@ from engine.system import POSIX
 from inspector.exit_codes import ExitCode, report_defect
 from inspector.tui import screens
 from inspector.tui.keys import bindings
-from inspector.tui.keys_in_turn import KeysInTurnApp
+from inspector.tui.notices import NoticesApp
 
 
 class Palette(CommandPalette):
@@ -43,7 +45,7 @@ class Palette(CommandPalette):
         return super().check_action(action, parameters)
 
 
-class TerminalApp(KeysInTurnApp[None]):
+class TerminalApp(NoticesApp[None]):
     """An application that keeps the error it died of, instead of printing it with its local variables."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
@@ -51,8 +53,8 @@ class TerminalApp(KeysInTurnApp[None]):
     crash: Exception | None = None
     """The first error that ended the program."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock)
         self.defects: deque[Exception] = deque(maxlen=10)
         """Errors of jobs that are defects of this program: it goes on, and reports them at its end."""
 

@@ -12,7 +12,7 @@ from textual import on
 from textual.binding import BindingType
 
 from inspector.rows import SequenceRows
-from inspector.tui.keys import active_bindings, bindings, key_label
+from inspector.tui.keys import bindings, key_of
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
@@ -39,7 +39,7 @@ class ChangeMenu(ListDialog[str | None, Change]):
 
     def __init__(self, changes: Sequence[Change]) -> None:
         columns: list[Column[Change]] = [
-            Column("key", lambda change, _width: _cell(change, self._key(change)), width=3),
+            Column("key", lambda change, _width: _cell(change, key_of(self, change.action)), width=3),
             Column("change", lambda change, _width: _cell(change, change.title), width=8),
             Column(
                 "now", lambda change, _width: _cell(change, change.refused or change.does), width=20, flex=1
@@ -48,11 +48,6 @@ class ChangeMenu(ListDialog[str | None, Change]):
         rows = VirtualList(columns, SequenceRows(changes))
         super().__init__("Change the stack", rows, classes="-small -alone")
         self._changes = changes
-
-    def _key(self, change: Change) -> str:
-        """Its letter, by the user's keymap."""
-        keys = {binding.id: binding.key for _, binding, _, _ in active_bindings(self)}
-        return key_label(keys.get(change.action, ""))
 
     def action_pick(self, action: str) -> None:
         """Go on with this change."""

@@ -1,9 +1,11 @@
-"""The journal on screen: what was changed in this session, newest first, and how to do it from a shell."""
+"""The journal on screen, newest first: what was changed, and how to do it from a shell; what went wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import on
 from textual.binding import BindingType
 from textual.content import Content
 
@@ -11,19 +13,21 @@ from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
 from inspector.text import safe_name, utc_time
 from inspector.tui.keys import bindings
+from inspector.tui.notices import Notice
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
 
 class JournalScreen(ListDialog[None, Entry]):
-    """Every change that was tried, with the command line that does the same."""
+    """Each change that was tried, with the command line that does it, and each warning that was shown."""
 
     HELP = """
     The journal has every change that was tried since the inspector was started: when, how it ended, and the
     command line that does the same from a shell, for scripts and for reports. y copies it. Where a defect of
     this program was in the way, it has the traceback as well.
 
-    The journal is in memory: it ends with the program.
+    Warnings and errors that were shown for a few seconds are here as well. The journal is in memory: it ends
+    with the program.
     """
 
     DEFAULT_CSS = """
@@ -32,13 +36,15 @@ class JournalScreen(ListDialog[None, Entry]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("journal")
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, warned: Iterable[Notice] = ()) -> None:
+        """`warned` are the warnings and errors that were shown."""
         columns: list[Column[Entry]] = [
             Column("time", lambda row, _width: Cell(utc_time(int(row.time)), "muted"), width=23, priority=1),
             Column("", lambda row, _: Cell(row.ending, "plain" if row.ending == "done" else "warning"), 7),
             Column("change", lambda row, _width: row.title, width=16, flex=1),
         ]
-        rows = SequenceRows(journal.entries[::-1])
+        entries = sorted([*journal.entries, *map(_entry, warned)], key=lambda entry: entry.time)
+        rows = SequenceRows(entries[::-1])
         super().__init__("Journal, newest first", VirtualList(columns, rows, empty="nothing was changed yet"))
 
     def on_mount(self) -> None:
@@ -50,13 +56,27 @@ class JournalScreen(ListDialog[None, Entry]):
     def detail(self, row: Entry) -> list[Content]:
         """What came of it, the command line, and the traceback if there is one."""
         traceback = [Content(safe_name(line)) for line in row.details.splitlines()]
-        return [Content.styled(row.sentence, "bold"), Content(f"$ {row.command}"), *traceback]
+        command = [Content(f"$ {row.command}")] if row.command else []
+        return [Content.styled(row.sentence, "bold"), *command, *traceback]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """There is nothing to copy in an empty journal."""
-        return action != "copy" or self._list.source.count > 0
+        """What the entry under the cursor has."""
+        if action == "copy":
+            entry = self._list.current
+            return entry is not None and bool(entry.command)
+        return bool(self.places) if action in ("follow", "leads_to") else True
+
+    @on(VirtualList.Highlighted)
+    def _moved(self) -> None:
+        self.refresh_bindings()
 
     def action_copy(self) -> None:
         """Copy the command line of the entry under the cursor."""
         if (entry := self._list.current) is not None:
             self.copy_command(entry.command)
+
+
+def _entry(notice: Notice) -> Entry:
+    """A notice as an entry of the journal: its title, or else its beginning, is what it is about."""
+    words = " ".join(notice.message.split())
+    return Entry(notice.time, notice.title or words, notice.severity, words, "")

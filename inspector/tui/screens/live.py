@@ -34,15 +34,14 @@ from inspector.model import (
 )
 from inspector.text import age_text
 from inspector.tui import screens
+from inspector.tui.keys import key_of
 from inspector.tui.screens.stack_screen import StackScreen
-from inspector.tui.widgets.status_line import StatusLine
+from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Job
 
 _WATCH_TICKS: Final = 4
 """Looks at the stack for each look at the files beside it, which reads the directory."""
-
-_LEAST_TOAST_SECONDS, _TOAST_SECONDS = 2.0, 5.0
 
 _SMALL: Final = 2**20
 """Bytes of a stack up to which it is checked unasked, when it is opened and after changes."""
@@ -75,6 +74,7 @@ class LiveScreen(StackScreen):
         self._beside_is_late = False
         self._ticks = 0
         self._verdicts: Verdicts = {}
+        self._news_of = 0.0  # the time of the change that is told of
         self._check_is_due = False
         self._check_at: int | None = None  # the look at which a stack that has changed is checked again
 
@@ -242,18 +242,11 @@ class LiveScreen(StackScreen):
             )
 
     def _tell_change(self, event: Event, told: Told) -> None:
-        now, on_top = self._history.tell(event, told), self.app.screen
-        # A result says itself what was made, the history what has changed; either would be covered.
-        is_said = isinstance(on_top, screens.HistoryScreen) or (
-            isinstance(on_top, screens.ActionScreen)
-            and on_top.phase in (screens.Phase.APPLYING, screens.Phase.MADE)
-        )
-        if now is not None and now is self._history.newest and now.own is None and not is_said:
-            # In a busy repository they must not pile up.
-            since = min((now.time - one.time for one in self._history.events[1:2]), default=_TOAST_SECONDS)
-            timeout = max(_LEAST_TOAST_SECONDS, min(since, _TOAST_SECONDS))
-            title = "The stack has changed (L: what)"
-            self.notify(told.summary.line, title=title, timeout=timeout, markup=False)
+        now = self._history.tell(event, told)
+        if now is not None and now.time >= self._news_of:  # the newest are compared first
+            self._news_of = now.time
+            words = f"changed at {now.clock} UTC: {told.summary.line}"
+            self.query_one(Breadcrumbs).tell(words, key_of(self, "history"))
         self._tell_history()
 
 

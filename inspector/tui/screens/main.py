@@ -26,6 +26,7 @@ from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
 from inspector.tui import screens, widgets
 from inspector.tui.keys import bindings
+from inspector.tui.notices import NoticesApp
 from inspector.tui.screens.navigable import NavigableScreen
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
@@ -156,6 +157,10 @@ class MainScreen(NavigableScreen):
         """Show what merging these tables would do."""
         self.compact(event.tables)
 
+    @on(Breadcrumbs.NewsChosen)
+    def _news_chosen(self) -> None:
+        self.action_history()
+
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
         if event.number == 0:
@@ -214,7 +219,6 @@ class MainScreen(NavigableScreen):
 
     def action_history(self) -> None:
         """Show what has changed, whichever process made it."""
-        self.app.clear_notifications()  # those that led here would cover it
         self.app.push_screen(screens.HistoryScreen(self._history, self._session.view.hash_id.size))
 
     # Changes of the stack.
@@ -355,7 +359,8 @@ class MainScreen(NavigableScreen):
 
     def action_journal(self) -> None:
         """Show what was done, and the command lines for it."""
-        self.app.push_screen(screens.JournalScreen(self._journal))
+        said = self.app.warned if isinstance(self.app, NoticesApp) else ()
+        self.app.push_screen(screens.JournalScreen(self._journal, said))
 
     def _change(self, screen: Screen[bool]) -> None:
         if self._session.view.faults:

@@ -18,7 +18,8 @@ from engine.errors import ReftableError
 from engine.git import StackLocation
 from engine.stack import Stack, StackOptions
 from inspector.rows import SequenceRows
-from inspector.text import error_text, file_size, safe_name, shorten_middle
+from inspector.text import error_text, file_size, safe_name
+from inspector.tui.cells import shorten_middle
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList

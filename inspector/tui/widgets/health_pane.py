@@ -32,7 +32,8 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import bar, counted, file_size, safe_message, safe_name, short_table_name, shorten_middle
+from inspector.text import bar, counted, file_size, safe_message, safe_name, short_table_name
+from inspector.tui.cells import shorten_middle
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.detail import ScrolledText

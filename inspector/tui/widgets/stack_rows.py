@@ -21,9 +21,9 @@ from inspector.text import (
     file_size,
     safe_name,
     short_table_name,
-    shorten_middle,
     update_range,
 )
+from inspector.tui.cells import shorten_middle
 from inspector.tui.widgets.virtual_list import Cell, Column, Look
 
 _MARK_LOOKS: Final[dict[HealthMark, Look]] = {

@@ -14,13 +14,20 @@ from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.timer import Timer
 from textual.widget import Widget
 
 from inspector.model import StackView
 from inspector.rows import RowSource
-from inspector.text import counted, file_size, safe_name, shorten_middle
+from inspector.text import counted, file_size, safe_name
+from inspector.tui.cells import shorten_middle
 
 _BETWEEN: Final = " > "
+
+NEW_SECONDS: Final = 5.0
+
+_LEAST_NEWS: Final = 24
+"""Columns below which news is left out."""
 
 
 def _so_far(rows: RowSource[object], noun: str) -> str:
@@ -98,7 +105,7 @@ class StatusLine(Widget):
 
 
 class Breadcrumbs(Widget):
-    """One line of parts, the last of which is where one is."""
+    """One line of parts, the last of which is where one is; beside them, what became of the stack last."""
 
     ALLOW_SELECT = False
 
@@ -114,12 +121,44 @@ class Breadcrumbs(Widget):
 
     parts: reactive[tuple[str, ...]] = reactive(())
     """The texts, which are fit for a terminal."""
+    _news: reactive[tuple[str, str]] = reactive(("", ""))
+    _is_new: reactive[bool] = reactive(False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grows_old: Timer | None = None
 
     @dataclass
     class Chosen(Message):
         """The part of this number was clicked: the user wants to go back there."""
 
         number: int
+
+    class NewsChosen(Message):
+        """What became of the stack was clicked: the user wants to know more."""
+
+    def tell(self, news: str, key: str) -> None:
+        """Show what became of the stack last, in place of what did before, and the key that tells more.
+
+        It stays, but stands out for NEW_SECONDS only.
+        """
+        if self._grows_old is not None:
+            self._grows_old.stop()
+        self._news, self._is_new = (news, f" ({key})" if key else ""), True
+        self._grows_old = self.set_timer(NEW_SECONDS, self._grow_old)
+
+    def _grow_old(self) -> None:
+        self._is_new = False
+
+    def _told(self) -> tuple[int, str]:
+        """Where the news begins, and as much of it as there is room for; nothing where that says nothing."""
+        news, key = self._news
+        way = cell_len(_BETWEEN.join(text for _, text in self._shown()))
+        room = self.size.width - way - 3
+        if not news or room < _LEAST_NEWS:
+            return 0, ""
+        text = shorten_middle(news, room - cell_len(key)) + key
+        return self.size.width - cell_len(text), text
 
     def _shown(self) -> list[tuple[int, str]]:
         """Number and text of the parts that there is room for, behind an ellipsis if some are left out."""
@@ -135,6 +174,10 @@ class Breadcrumbs(Widget):
         pieces: list[tuple[str, str]] = []
         for number, text in self._shown():
             pieces += [(_BETWEEN, ""), (text, "bold $foreground" if number == len(self.parts) - 1 else "")]
+        at, news = self._told()
+        if news:
+            taken = sum(cell_len(text) for text, _ in pieces[1:])
+            pieces += [(" " * (at - taken), ""), (news, "bold $text-accent" if self._is_new else "")]
         return Content.assemble(*pieces[1:])
 
     def on_click(self, event: events.Click) -> None:
@@ -146,3 +189,6 @@ class Breadcrumbs(Widget):
             if number >= 0 and at <= offset.x < at + cell_len(text):
                 self.post_message(self.Chosen(number))
             at += cell_len(text + _BETWEEN)
+        begin, news = self._told()
+        if news and offset.x >= begin:
+            self.post_message(self.NewsChosen())

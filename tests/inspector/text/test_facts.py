@@ -14,7 +14,6 @@ from inspector.text import (
     log_zone,
     short_id,
     short_table_name,
-    shorten_middle,
     shown,
     update_range,
     value_text,
@@ -112,13 +111,6 @@ def test_an_error_is_one_safe_line() -> None:
 )
 def test_bars_are_drawn_to_scale(size: int, largest: int, width: int, text: str) -> None:
     assert bar(size, largest, width) == text
-
-
-@pytest.mark.parametrize(
-    ("width", "text"), [(20, "/srv/git/project.git"), (12, "/srv…ect.git"), (3, "/…t"), (1, "…")]
-)
-def test_a_path_is_shortened_in_its_middle(width: int, text: str) -> None:
-    assert shorten_middle("/srv/git/project.git", width) == text
 
 
 @pytest.mark.parametrize(

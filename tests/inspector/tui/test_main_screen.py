@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from textual.command import CommandPalette
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 from engine.format import RefRecord
 from engine.git import find_repository
@@ -255,18 +256,19 @@ def test_tables_marked_in_the_stack_are_what_c_compacts(stack: Path) -> None:
     inspect(stack, steps)
 
 
-def test_a_result_is_not_covered_by_the_news_of_it(stack: Path) -> None:
+def test_what_has_changed_stands_beside_the_way_and_covers_nothing(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "shift+tab", "space", "space", "w", "c", "enter", "tab", "enter")
         await look(pilot, screen)
         assert isinstance(pilot.app.screen, ActionScreen)
         assert len(screen._session.view.tables) == 2
-        assert "The stack has changed" not in "\n".join(shown_lines(pilot.app))
+        assert not pilot.app.screen.query(Toast)
         with Stack.open(stack) as other:
             other.compact(0, 2)
         await press(pilot, "escape")
         await look(pilot, screen)
-        assert "2 tables became 1" in text(screen)
+        assert "2 tables became 1 (L)" in shown_lines(pilot.app)[1]
+        assert not pilot.app.screen.query(Toast)
 
     watched(stack, steps)
 

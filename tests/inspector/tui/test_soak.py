@@ -234,7 +234,6 @@ def test_a_stack_that_changes_without_rest_costs_no_more_with_time(
     monkeypatch.setattr(os, "fsync", lambda _file: None)
     # These are bounded, but by more than is made here.
     monkeypatch.setattr(inspector.model.history, "MOST_EVENTS", 5)
-    monkeypatch.setattr(InspectorApp, "notify", lambda *_text, **_options: None)  # shown for seconds
     stack = make_stack(tmp_path / "reftable", (branches(50), [log(b"HEAD", 1)]))
     measured: list[tuple[int, Counter[str]]] = []  # after each third
 
