@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         OffsetPlace,
         Place,
         PlanPlace,
+        PrefixPlace,
         RecordPlace,
         RefPlace,
         SectionPlace,
@@ -89,7 +90,7 @@ else:
             "objects": "RepositoryObjects object_of",
             "places": (
                 "CommitPlace CompactionPlace FilePlace LogPlace MomentPlace OffsetPlace Place "
-                "PlanPlace RecordPlace RefPlace SectionPlace SnapshotPlace place_words"
+                "PlanPlace PrefixPlace RecordPlace RefPlace SectionPlace SnapshotPlace place_words"
             ),
             "session": "KeyFound News Reloaded RowsRead Session",
             "trace": "ChainEnd RefTrace find_versions",

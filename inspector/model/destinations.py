@@ -22,6 +22,7 @@ from inspector.model.places import (
     LogPlace,
     MomentPlace,
     OffsetPlace,
+    PrefixPlace,
     RecordPlace,
     RefPlace,
     SectionPlace,
@@ -29,20 +30,33 @@ from inspector.model.places import (
     file_words,
 )
 from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
+from inspector.rows import beginning
 from inspector.text import error_text, shown, utc_time
 
 ReadPlace = (
-    FilePlace | SectionPlace | RecordPlace | OffsetPlace | RefPlace | LogPlace | MomentPlace | SnapshotPlace
+    FilePlace
+    | SectionPlace
+    | RecordPlace
+    | OffsetPlace
+    | RefPlace
+    | LogPlace
+    | PrefixPlace
+    | MomentPlace
+    | SnapshotPlace
 )
 """The places that are found by reading: the others are screens."""
 
 
 class InList(NamedTuple):
-    """The row with this key, or the first, in the list of refs or reflog entries of a scope."""
+    """The row with this key, or the first, in the list of refs or reflog entries of a scope.
+
+    With a `row_filter`, as it is typed, the first that it admits.
+    """
 
     kind: Literal["refs", "logs"]
     scope: Scope
     key: Any = None
+    row_filter: str = ""
 
 
 class InBytes(NamedTuple):
@@ -64,7 +78,7 @@ def is_at_hand(place: ReadPlace, view: StackView) -> bool:
             return directory is None and name in view.positions
         case SectionPlace(name):
             return name in view.positions
-    return isinstance(place, MomentPlace)
+    return isinstance(place, (MomentPlace, PrefixPlace))
 
 
 def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | str:
@@ -93,6 +107,8 @@ def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | 
             return _ref(view, name, scope)
         case LogPlace(name, update_index):
             return _entry(view, name, update_index, scope)
+        case PrefixPlace(prefix, kind):
+            return InList(kind, scope, row_filter=beginning(prefix))
         case MomentPlace(update_index):
             is_now = update_index >= view.merged.max_update_index
             return InList("refs", WholeStack() if is_now else AsOf(update_index))

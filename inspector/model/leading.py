@@ -29,6 +29,7 @@ from inspector.model.places import (
     OffsetPlace,
     Place,
     PlanPlace,
+    PrefixPlace,
     RecordPlace,
     RefPlace,
     SectionPlace,
@@ -36,7 +37,7 @@ from inspector.model.places import (
 )
 from inspector.model.trace import Link, RefTrace, UnreadTable
 from inspector.model.view import StackView
-from inspector.rows import LogRow, Node, RefRow
+from inspector.rows import LogRow, Node, PrefixRow, RefRow
 
 if TYPE_CHECKING:
     from engine.repair import RefOutcome, Step
@@ -58,6 +59,7 @@ _OfStack = (
     StackRow
     | UnlistedFile
     | RefRow
+    | PrefixRow
     | LogRow
     | Version
     | UnreadTable
@@ -99,6 +101,8 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
             yield from _of_unlisted(row, view)
         case RefRow():
             yield from _of_ref(row, view, trace)
+        case PrefixRow():
+            yield from (PrefixPlace(row.prefix), PrefixPlace(row.prefix, "logs"))
         case LogRow(record, position):
             yield RefPlace(record.name)
             if name := _table_at(position, view):

@@ -63,6 +63,13 @@ class LogPlace(NamedTuple):
     update_index: int | None = None
 
 
+class PrefixPlace(NamedTuple):
+    """The refs, or the reflog entries, whose names begin with a prefix, which ends in a slash."""
+
+    prefix: bytes
+    shows: Literal["refs", "logs"] = "refs"
+
+
 class CommitPlace(NamedTuple):
     """A commit, or another object, as git shows it."""
 
@@ -106,6 +113,7 @@ Place = (
     | OffsetPlace
     | RefPlace
     | LogPlace
+    | PrefixPlace
     | CommitPlace
     | MomentPlace
     | SnapshotPlace
@@ -134,6 +142,8 @@ def place_words(place: Place) -> str:
             return f"the reflog of {shown(name)}"
         case LogPlace(name, update_index):
             return f"{_entry(name, update_index)} in the reflogs"
+        case PrefixPlace(prefix, shows):
+            return f"the {'refs' if shows == 'refs' else 'reflog entries'} below {shown(prefix)}, as a list"
         case CommitPlace(oid):
             return f"the commit {short_id(oid)}, as git shows it"
         case MomentPlace(update_index):

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         read_level,
     )
     from inspector.rows.record_rows import LogRow, LogRows, PagedRows, RefRow, RefRows, log_row
-    from inspector.rows.row_filter import FilterError, RowFilter
+    from inspector.rows.row_filter import FilterError, RowFilter, beginning
     from inspector.rows.row_pages import (
         PAGE_ROWS,
         READ_ERRORS,
@@ -70,7 +70,7 @@ else:
             "outcome_rows": "ORDER OutcomeRows",
             "prefix_tree": "ROOT Level PrefixRow PrefixTree TreeRow behind prefixes_of read_level",
             "record_rows": "LogRow LogRows PagedRows RefRow RefRows log_row",
-            "row_filter": "FilterError RowFilter",
+            "row_filter": "FilterError RowFilter beginning",
             "row_pages": "PAGE_ROWS READ_ERRORS SCAN_RECORDS RowPages RowSource SequenceRows",
             "sorted_rows": "LOG_ORDERS REF_ORDERS Order SortedRows",
         },

@@ -34,6 +34,15 @@ class PrefixRow(NamedTuple):
     depth: int
     is_rest: bool = False
 
+    @property
+    def prefix(self) -> bytes:
+        """The prefix that it is, or that the rest is of."""
+        return (
+            b"".join(part + b"/" for part in self.name.split(b"/")[: self.depth])
+            if self.is_rest
+            else self.name
+        )
+
 
 TreeRow = PrefixRow | RefRow
 

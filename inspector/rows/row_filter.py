@@ -47,6 +47,11 @@ class TooSlowError(Exception):
         super().__init__("the expression takes too long for some of these records: given up")
 
 
+def beginning(prefix: bytes) -> str:
+    """The filter that lets names through which begin so, as a user may type it."""
+    return "re:^" + re.escape(prefix).decode("utf-8", "backslashreplace")
+
+
 class RowFilter(NamedTuple):
     """A filter that can be applied: bytes to look for, or a regular expression that compiles."""
 

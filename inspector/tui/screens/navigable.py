@@ -228,11 +228,14 @@ class NavigableScreen(LiveScreen):
             return
         self._trail.push(self._put_away(spot))
         match at:
-            case InList(kind, scope, key):
+            case InList(kind, scope, key, row_filter):
                 pane = self._refs if kind == "refs" else self._logs
                 await self._show_tab(kind)
                 self._set_scope(scope)
-                pane.go_to(key)
+                if row_filter:
+                    pane.go_to_first(row_filter)
+                else:
+                    pane.go_to(key)
             case InBytes():
                 await self._show_bytes(at)
             case CompactionPlace():

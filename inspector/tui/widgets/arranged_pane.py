@@ -32,7 +32,7 @@ from inspector.model import (
     StackView,
     arrange,
 )
-from inspector.rows import LogRow, PagedRows, RefRow, SequenceRows
+from inspector.rows import LogRow, PagedRows, RefRow, RowFilter, SequenceRows
 from inspector.text import error_text
 from inspector.tui.navigation import ListSpot
 from inspector.tui.widgets.record_bar import MARKS, RecordBar, nothing_text, state_text
@@ -170,6 +170,12 @@ class ArrangedPane(Vertical, TellsState, Generic[Row]):
         self._filter_by(spot.typed)
         self._shape = spot.shape
         self._arrange(keep=True, key=spot.key, above=spot.above)
+
+    def go_to_first(self, row_filter: str) -> None:
+        """Go to the first row that a filter admits, which is written as one types it."""
+        self._filter_by(row_filter)
+        self._shape = replace(self._shape, row_filter=RowFilter.parse(row_filter))
+        self._arrange(keep=False)
 
     def _filter_by(self, typed: str) -> None:
         self._typed_wrong = ""

@@ -41,7 +41,7 @@ class RefsPane(RecordPane[RefRow]):
 
     t shows the prefixes of names as a tree, with how many refs are below each (… until that is counted), and
     the list again: each at what was under the cursor of the other. enter opens a prefix, right and left open
-    and close as well.
+    and close as well, and l leads to what is below it as a list, and to the reflogs.
 
     A ? behind the table means doubt: a newer table is damaged or missing, and may have held a newer version.
 
@@ -63,6 +63,7 @@ class RefsPane(RecordPane[RefRow]):
         self._tree_pane = ListPane(self.prefixes)
         self._tree_pane.display = False
         self._tree_of: object = None  # the rows that the tree is of
+        self._is_on_ref = False  # the cursor of the tree
         self._jobs = Jobs(self)
 
     @property
@@ -149,6 +150,13 @@ class RefsPane(RecordPane[RefRow]):
 
         self._jobs.start("tree", read, put)
 
+    @on(VirtualList.Highlighted)
+    def _tree_highlighted(self) -> None:
+        is_on_ref = self.shows_tree and isinstance(self.prefixes.current, RefRow)
+        if is_on_ref != self._is_on_ref:  # other keys work then
+            self._is_on_ref = is_on_ref
+            self.refresh_bindings()
+
     @on(PrefixList.LevelsWanted)
     def _read_more(self) -> None:
         self._build_tree(self.prefixes.held)
@@ -188,6 +196,12 @@ class RefsPane(RecordPane[RefRow]):
             self._leave_tree()
         super().go_to(key)
 
+    def go_to_first(self, row_filter: str) -> None:
+        """Go to the first row of the list that a filter admits."""
+        if self.shows_tree:
+            self._leave_tree()
+        super().go_to_first(row_filter)
+
     async def action_filter(self) -> None:
         """Filter the list."""
         if self.shows_tree:
@@ -210,6 +224,8 @@ class RefsPane(RecordPane[RefRow]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A tree has the order of names."""
         if self.shows_tree and action in ("sort", "turn", "export"):
+            return False
+        if self.shows_tree and action == "want" and not self._is_on_ref:
             return False
         return (self.shows_tree and action == "back") or super().check_action(action, parameters)
 

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from inspector.rows import FilterError, RowFilter, row_filter as filters
+from inspector.rows import FilterError, RowFilter, beginning, row_filter as filters
 from inspector.rows.row_filter import TEXT_BYTES, TooSlowError
 
 
@@ -128,3 +128,15 @@ def test_thousands_of_texts_go_through_at_once() -> None:
     texts = [b"refs/heads/%d" % number for number in range(20_000)]
     assert row_filter.admits(texts, 1, never) == [text.endswith(b"7") for text in texts]
     assert row_filter.admits([], 1, never) == []
+
+
+@pytest.mark.parametrize(
+    "prefix", [b"refs/heads/", b"refs/a.b+c/", "refs/größe/".encode(), b"refs/\xff\xfe/", b"refs/a b\\/"]
+)
+def test_what_begins_with_a_prefix_is_written_as_a_filter_that_can_be_typed(prefix: bytes) -> None:
+    typed = beginning(prefix)
+    typed.encode()  # no half of a character
+    row_filter = RowFilter.parse(typed)
+    assert row_filter is not None
+    names = [prefix + b"x", b"x" + prefix, prefix[:-2] + b"?/x", prefix.replace(b".", b"-") + b"x"]
+    assert row_filter.admits(names, 1) == [name.startswith(prefix) for name in names]

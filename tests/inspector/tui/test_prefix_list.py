@@ -118,6 +118,42 @@ def test_a_ref_of_the_tree_leads_on_and_back(screen: SharedScreen) -> None:
     screen(steps)
 
 
+def test_a_prefix_leads_to_what_is_below_it_as_a_list_to_its_reflogs_and_back(screen: SharedScreen) -> None:
+    async def steps(pilot: Pilot[Any], main: MainScreen) -> None:
+        for down, (pane, count) in enumerate(((main._refs, 5), (main._logs, 1))):
+            await press(pilot, "t", "g", "j", "j", "j")
+            assert main._refs.prefixes.name_at_cursor == b"refs/tags/"
+            await press(pilot, "l")
+            assert "the refs below refs/tags/, as a list" in text(pilot)
+            await press(pilot, *["j"] * down, "enter")
+            assert main.focused is pane.rows
+            assert not main._refs.shows_tree or pane is main._logs
+            assert pane.rows.source.count == count
+            assert "re:^refs/tags/" in text(pilot), "it can be changed, and dropped"
+            await press(pilot, "backspace")
+            assert main.focused is main._refs.prefixes
+            assert main._refs.prefixes.name_at_cursor == b"refs/tags/"
+            await press(pilot, "escape")
+
+    screen(steps)
+
+
+def test_keys_for_a_ref_are_not_offered_on_a_prefix(screen: SharedScreen) -> None:
+    async def steps(pilot: Pilot[Any], main: MainScreen) -> None:
+        await press(pilot, "t", "g")
+        assert isinstance(main._refs.prefixes.current, RefRow)
+        assert {"b", "y"} <= main.active_bindings.keys()
+        await press(pilot, "j")
+        assert isinstance(main._refs.prefixes.current, PrefixRow)
+        assert not {"b", "y"} & main.active_bindings.keys()
+        assert "b Bytes" not in text(pilot)
+        await press(pilot, "k")
+        assert "b Bytes" in text(pilot)
+        await press(pilot, "escape")
+
+    screen(steps)
+
+
 def test_a_tree_is_of_the_scope_with_or_without_tombstones(screen: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], main: MainScreen) -> None:
         await press(pilot, "t", "D")
