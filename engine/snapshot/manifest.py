@@ -173,7 +173,7 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
     if id is not None and (reason := unusable_snapshots(directory).get(id)):
         raise ApiError(f"the snapshot {id!r} cannot be used: {reason}")
     what = "no snapshot of this stack" if id is None else f"no snapshot {id!r} of this stack"
-    raise ApiError(f"{what}: nothing was changed through this tool, or it was pruned")
+    raise ApiError(f"{what}: nothing was changed through this program, or it was pruned")
 
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:

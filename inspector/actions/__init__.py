@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
     from inspector.actions.repairing import PlannedRepair, RepairAction
     from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
-    from inspector.actions.undoing import DropAction, KeepAction, UndoAction
+    from inspector.actions.undoing import DropAction, KeepAction, LastChange, UndoAction, last_change
     from inspector.actions.workplace import RefusedError, Workplace, command
 else:
     __getattr__, __dir__, __all__ = lazily(
@@ -52,7 +52,7 @@ else:
             "ref_form": "FormKind RefForm name_field value_field",
             "repairing": "PlannedRepair RepairAction",
             "trouble": "Trouble explain lock_words seen_locks",
-            "undoing": "DropAction KeepAction UndoAction",
+            "undoing": "DropAction KeepAction LastChange UndoAction last_change",
             "workplace": "RefusedError Workplace command",
         },
     )

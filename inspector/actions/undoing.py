@@ -10,7 +10,8 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple
 
 from engine.errors import ApiError, OutdatedError
 from engine.format import TABLES_LIST, parse_table_list
@@ -32,6 +33,8 @@ from engine.snapshot import (
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
 from inspector.actions.workplace import Workplace, word
 from inspector.text import counted, safe_message, safe_name, utc_time
+
+_NOTHING_CHANGED: Final = "nothing was changed through this program yet, or it was pruned"
 
 FORCE: Final = "undo all"
 """What has to be typed to undo the changes of other processes as well."""
@@ -70,12 +73,11 @@ class UndoAction(Action[Snapshot | None]):
         except ApiError:
             if self.id is not None:
                 raise
-            nothing = "Nothing to undo: nothing was changed through this program yet, or it was pruned."
-            return Plan(None, names, nothing, is_noop=True)
-        what = f"the {safe_name(snapshot.operation)} of {utc_time(int(snapshot.time))}"
+            return Plan(None, names, f"Nothing to undo: {_NOTHING_CHANGED}.", is_noop=True)
+        what = _change(snapshot)
         if is_as_before(directory, snapshot):
             last = ", the last change" if self.id is None else ""
-            same = f"Nothing to undo: the list is what it was before {what}{last}."
+            same = f"Nothing to undo: {_same(what)}{last}."
             return Plan(snapshot, names, same, warnings=(*_unlocked(snapshot),), is_noop=True)
         warnings = []
         typed = None
@@ -121,6 +123,31 @@ class UndoAction(Action[Snapshot | None]):
         count = counted(len(snapshot.tables), "table")
         warnings = tuple(_unlocked(snapshot))
         return Result(f"Done: the stack is what it was, {count}.", plan.lines, warnings, snapshot, before)
+
+
+class LastChange(NamedTuple):
+    """What undo takes back, in words, or why it has nothing to do: one of the two is empty."""
+
+    what: str
+    nothing: str
+
+
+def last_change(directory: Path) -> LastChange:
+    """The last change of the stack in `directory`. Reads the snapshots; raises `OSError`, `ReftableError`."""
+    try:
+        snapshot = find_snapshot(directory)
+    except ApiError:
+        return LastChange("", _NOTHING_CHANGED)
+    what = _change(snapshot)
+    return LastChange("", _same(what)) if is_as_before(directory, snapshot) else LastChange(what, "")
+
+
+def _change(snapshot: Snapshot) -> str:
+    return f"the {safe_name(snapshot.operation)} of {utc_time(int(snapshot.time))}"
+
+
+def _same(what: str) -> str:
+    return f"the list is what it was before {what}"
 
 
 def _unlocked(snapshot: Snapshot) -> list[str]:

@@ -6,8 +6,10 @@ Besides them: what changes the stack, the tabs of the screen, the themes, and a 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +17,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
 
+from engine.errors import ReftableError
 from inspector.tui.key_actions import key_actions
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.themes import THEMES
@@ -41,7 +44,7 @@ class InspectorCommands(Provider):
         """Take the actions as they are when the palette opens: it has the focus from then on."""
         self._commands = [
             *self._actions(),
-            *self._changes(),
+            *await self._changes(),
             *self._tabs(),
             *self._general(),
             *self._themes(),
@@ -70,12 +73,23 @@ class InspectorCommands(Provider):
                 listed = re.match(_MOVING, action.action) is None
                 yield _Command(action.title, action.keys, escape(action.hint) or None, run, listed)
 
-    def _changes(self) -> Iterator[_Command]:
-        if isinstance(self.screen, MainScreen):
-            for change in self.screen.changes():
-                if not change.refused:
-                    run = partial(self.app.run_action, change.action, self.screen)
-                    yield _Command(change.title, (), escape(change.does), run, listed=True)
+    async def _changes(self) -> list[_Command]:
+        if not isinstance(self.screen, MainScreen):
+            return []
+        changes = {change.action: change for change in self.screen.changes()}
+        with suppress(ReftableError, OSError):  # the plan says why
+            changes["undo"] = await asyncio.to_thread(self.screen.undo)
+        return [
+            _Command(
+                change.title,
+                (),
+                escape(change.does),
+                partial(self.app.run_action, change.action, self.screen),
+                listed=True,
+            )
+            for change in changes.values()
+            if not change.refused
+        ]
 
     def _tabs(self) -> Iterator[_Command]:
         for tabs in self.screen.query(TabLine):

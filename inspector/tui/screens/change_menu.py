@@ -5,7 +5,7 @@ None of them changes anything at once: each shows a plan first. What can do noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -37,7 +37,8 @@ class ChangeMenu(ListDialog[str | None, Change]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("change")
 
-    def __init__(self, changes: Sequence[Change]) -> None:
+    def __init__(self, changes: Sequence[Change], undo: Callable[[], Change]) -> None:
+        """`undo` finds out what undo would do, which has to be read; until then it is that of `changes`."""
         columns: list[Column[Change]] = [
             Column("key", lambda change, _width: _cell(change, key_of(self, change.action)), width=3),
             Column("change", lambda change, _width: _cell(change, change.title), width=8),
@@ -48,6 +49,16 @@ class ChangeMenu(ListDialog[str | None, Change]):
         rows = VirtualList(columns, SequenceRows(changes))
         super().__init__("Change the stack", rows, classes="-small -alone")
         self._changes = changes
+        self._undo = undo
+
+    def on_mount(self) -> None:
+        """Find out whether there is something to undo."""
+        # Where that cannot be read, the plan says why.
+        self._jobs.start("undo", lambda _job: self._undo(), self._show_undo, lambda _error: None)
+
+    def _show_undo(self, undo: Change) -> None:
+        self._changes = [undo if change.action == undo.action else change for change in self._changes]
+        self._list.show(SequenceRows(self._changes), cursor=self._list.cursor)
 
     def action_pick(self, action: str) -> None:
         """Go on with this change."""

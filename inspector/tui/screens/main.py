@@ -33,6 +33,8 @@ from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
 from inspector.tui.widgets.virtual_list import ColumnTitles
 
+_UNDO: Final = "Undo…"
+
 _FIRST_LOOKS: Final = 10
 """Looks at the stack, twice a second, until which what stops git is shown by itself."""
 
@@ -230,10 +232,15 @@ class MainScreen(NavigableScreen):
             if action is not None:
                 getattr(self, f"action_{action}")()
 
-        self.app.push_screen(screens.ChangeMenu(self.changes()), chosen)
+        self.app.push_screen(screens.ChangeMenu(self.changes(), self.undo), chosen)
+
+    def undo(self) -> screens.Change:
+        """What undo would do now; for a worker, since it reads the snapshots."""
+        what, nothing = actions.last_change(self._workplace.directory)
+        return screens.Change("undo", _UNDO, f"take back {what}, with a plan first", nothing)
 
     def changes(self) -> list[screens.Change]:
-        """What can be changed, and what each change would do now."""
+        """What can be changed, and what each change would do now, as far as that is known without reading."""
         tables, marked = len(self._session.view.tables), self._stack.marked
         broken = "the stack is broken: r plans what repairs it" if self._session.view.faults else ""
         few = "" if tables > 1 else "there is nothing to merge"
@@ -257,7 +264,7 @@ class MainScreen(NavigableScreen):
             ),
             screens.Change("repair", "Repair…", f"{known}plan what repairs it"),
             screens.Change("unlock", "Unlock…", what, "" if lock is not None else what),
-            screens.Change("undo", "Undo…", "go back to what was before the last change"),
+            screens.Change("undo", _UNDO, "go back to what was before the last change"),
         ]
 
     @property

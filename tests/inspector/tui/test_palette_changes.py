@@ -21,7 +21,7 @@ def test_changes_that_can_be_made_are_in_the_palette_and_lead_to_their_plans(tmp
         await commands.startup()
         names = {str(hit.text) async for hit in commands.discover()}
         assert {"Add…", "Expire…", "Clean…", "Repair…"} <= names
-        assert not {"Compact…", "Unlock…"} & names  # one table; no lock
+        assert not {"Compact…", "Unlock…", "Undo…"} & names  # one table; no lock; nothing was changed
         await press(pilot, "ctrl+p", *"expire")
         await settle(pilot)
         await press(pilot, "enter")
