@@ -224,10 +224,11 @@ def damages(plan: RepairPlan) -> list[Damage]:
             is_missed = left.losses is not None
         if is_missed:
             found.append(Damage(left.file, None, low, high, left.losses or salvage.UNKNOWN))
-    if plan.has_lost_names:
-        limits = [left.limits for left in plan.left_out if left.is_listed and left.limits is not None]
-        ranges = merged_ranges([*(one.covered for one in inputs), *limits])
-        holes = [(end, first - 1) for (_, end), (first, _) in pairwise(ranges)]
+    if plan.has_lost_names and covered:
+        known = [one.covered for one in inputs] + [(one.low, one.high) for one in found]
+        # No table comes before the first update index; behind the last one, nothing tells of any.
+        ranges = [(0, 1), *merged_ranges(limits for limits in known if limits[1] < HIGHEST_LIMIT)]
+        holes = [(end, first - 1) for (_, end), (first, _) in pairwise(ranges) if end < first]
         found += [Damage(TABLES_LIST, None, low, high, salvage.UNKNOWN) for low, high in holes]
     return [damage for damage in found if damage.losses.gaps or damage.losses.lost_logs]
 

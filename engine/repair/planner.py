@@ -144,7 +144,7 @@ class _Planner(Draft):
         lines, self.left = known.listed()
         self.listed = once_each(lines, {name: limits for name in lines if (limits := limits_in_name(name))})
         self.taken.update(known.entries, self.listed, names_known(list_snapshots(known.path)))
-        has_lost_names = (
+        is_list_damaged = (
             not self.listed or bool(self.left) or b"\0" in (known.raw or b"") or known.is_list_cut
         )
         present = known.look_at_listed(self.listed)
@@ -177,8 +177,12 @@ class _Planner(Draft):
             repository=known.repository,
             newer=self._newer(tables),
             beside=tuple(sorted(self.beside, key=attrgetter("limits"))),
-            has_lost_names=has_lost_names,
+            has_lost_names=self.only is None and (is_list_damaged or self._lacks_tables()),
         )
+
+    def _lacks_tables(self) -> bool:
+        """Whether tables are missing that the list names, or are there that it has lost."""
+        return bool(self.fitting) or not set(self.listed).issubset(self.known.entries)
 
     def _is_about(self, lock: str) -> bool:
         """Whether a lock is to be removed: it is named, or what it locks is."""

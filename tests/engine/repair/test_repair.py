@@ -1355,6 +1355,53 @@ def test_of_a_list_that_lost_names_a_table_that_is_missing_between_others_is_los
     assert room_for_refs(mended.plan) is None
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["empty", "gone"])
+def test_of_a_lost_list_a_table_that_is_missing_before_all_others_is_lost(
+    directory: Path, is_there: bool
+) -> None:
+    """The first table of a stack has the update index 1."""
+    path, names = directory / "tables.list", listed(directory)
+    path.unlink()
+    if is_there:
+        path.touch()
+    (directory / names[0]).unlink()
+    mended = mend(directory)
+    assert [(one.low, one.high) for one in damages(mended.plan)] == [(1, 1)]
+    assert mended.logs.may_be_lost
+
+
+def test_a_table_that_is_missing_between_those_that_a_list_has_lost_is_lost(tmp_path: Path) -> None:
+    """The list is whole, but ends before tables that are there."""
+    tables = many(tmp_path)
+    list_tables(tmp_path, [path.name for path in tables[:2]])
+    tables[3].unlink()
+    mended = mend(tmp_path)
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [("tables.list", 4, 4)]
+    doubtful = {name for name, outcome in mended.told.items() if outcome == "doubtful"}
+    assert doubtful == {NAMES[1], NAMES[2], NAMES[3]}
+
+
+def test_where_a_listed_table_is_missing_others_may_be_that_no_line_names(tmp_path: Path) -> None:
+    tables = many(tmp_path)
+    list_tables(tmp_path, [path.name for path in tables if path is not tables[2]])
+    for number in (2, 4):
+        tables[number].unlink()
+    assert {(one.low, one.high) for one in damages(mend(tmp_path).plan)} == {(3, 3), (5, 5)}
+
+
+def test_update_indexes_that_no_table_has_tell_nothing_where_the_list_has_lost_nothing(
+    tmp_path: Path,
+) -> None:
+    """A compaction may have left nothing of them."""
+    tables = many(tmp_path)
+    list_tables(tmp_path, [tables[number].name for number in (1, 2, 4, 5)])
+    for number in (0, 3):
+        tables[number].unlink()
+    tables[4].write_bytes(tables[4].read_bytes() + b"x")
+    mended = mend(tmp_path)
+    assert (mended.told, damages(mended.plan)) == ({}, [])
+
+
 # Tables under the names of others
 
 
