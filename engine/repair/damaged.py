@@ -53,7 +53,12 @@ def _restore(draft: Draft, chosen: Sequence[TableFile], known: Mapping[int, Sequ
         Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN) for name in missing
     ]
     inputs = [file.readable for file in chosen]
-    others += displaced(inputs, missing)
+    beside = [
+        (name, file.input.limits)
+        for name, file in draft.known.files.items()
+        if name not in names and file.input is not None
+    ]
+    others += displaced(inputs, beside, draft.before)
     for at, found in restored_refs(draft.known.path, inputs, others, known).items():
         salvaged = inputs[at].salvaged
         if salvaged is not None and draft.selected(chosen[at].file):

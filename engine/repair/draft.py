@@ -26,7 +26,8 @@ class Draft:
     """A plan in the making.
 
     `set_aside` and `take_up` name the tables for which another than the safest option is wanted. `fitting`
-    are those not listed that are taken up unasked; `is_list_whole` unless tables are chosen anew
+    are those not listed that are taken up unasked; `before` are those listed that can be read, as git reads
+    them; `is_list_whole` unless tables are chosen anew
     from all that are present; `beside` are those left out that may count all the
     same. No new table gets a name of `taken`: also not one that the list alone has, or a
     snapshot, since a name never returns.
@@ -50,6 +51,7 @@ class Draft:
         self.steps: list[Step] = []
         self.left: list[LeftOut] = []
         self.listed: list[str] = []
+        self.before: tuple[Input, ...] = ()
         self.mergeable: frozenset[str] = frozenset()
         self.fitting: set[str] = set()
         self.is_list_whole = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,7 +23,7 @@ from engine.format import (
     limits_in_name,
     pack_table_list,
 )
-from engine.fsck import Severity
+from engine.fsck import Limits, Severity
 from engine.git import Repository
 from engine.repair.inputs import Input
 from engine.stack import HIGHEST_LIMIT, LOCK_SUFFIX, TABLES_LIST, StackOptions, covers, merged_ranges
@@ -213,8 +213,9 @@ def damages(plan: RepairPlan) -> list[Damage]:
         for file, losses in table.losses.items()
     ]
     inputs = [one for table in plan.tables for one in table.inputs]
-    found += displaced(inputs, [left.file for left in plan.left_out if left.is_listed])
     covered = merged_ranges(one.covered for one in inputs)
+    beside = [(left.file, left.limits) for left in plan.left_out if not left.is_listed]
+    found += displaced(inputs, beside, () if plan.has_lost_names else plan.before)
     for left in plan.left_out:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
@@ -233,23 +234,36 @@ def damages(plan: RepairPlan) -> list[Damage]:
     return [damage for damage in found if damage.losses.gaps or damage.losses.lost_logs]
 
 
-def displaced(inputs: Sequence[Input], others: Iterable[str]) -> list[Damage]:
+def displaced(
+    inputs: Sequence[Input], beside: Iterable[tuple[str, Limits | None]], listed: Sequence[Input]
+) -> list[Damage]:
     """The tables in whose files other tables lie, and which no file has, by the names of the files.
 
-    `others` are the names of tables that should be part of the stack as well. A file with update indexes
-    that no other name tells has a wrong name, and nothing was lost by that.
+    `inputs` are the files of the repaired stack, `beside` those that are no part of it, with the update
+    indexes read of them. A file that has those of its place among the `listed` ones, which are in the order
+    of the list, and a name that is none of an older table, has a wrong name, and nothing was lost by that.
     """
-    found: list[Damage] = []
-    covered = merged_ranges(one.covered for one in inputs)
-    named = {name: limits_in_name(name) for name in (*(one.file for one in inputs), *others)}
-    for one in inputs:
-        low, high = named[one.file] or one.covered
-        if not low <= high < HIGHEST_LIMIT or covers(covered, low, high):
-            continue
-        told = merged_ranges(limits for name, limits in named.items() if limits and name != one.file)
-        if covers(told, *one.covered):
-            found.append(Damage(one.file, None, low, high, salvage.UNKNOWN))
-    return found
+    covered, in_place = merged_ranges(one.covered for one in inputs), _in_place(listed)
+    found = [(one.file, one.covered) for one in inputs]
+    found += [(file, limits) for file, limits in beside if limits and covers(covered, *limits)]
+    named = [(file, limits_in_name(file) or limits) for file, limits in found]
+    end = covered[-1][1] if covered else 0
+    return [
+        Damage(file, None, low, high, salvage.UNKNOWN)
+        for file, (low, high) in named
+        if low <= high < HIGHEST_LIMIT
+        and not covers(covered, low, high)
+        and not (file in in_place and end <= low)
+    ]
+
+
+def _in_place(listed: Sequence[Input]) -> set[str]:
+    """The files whose update indexes are above those of all files before them, and below all behind."""
+    limits = [one.covered for one in listed]
+    highest = [-1, *accumulate((high for _, high in limits), max)]
+    lowest = [U64_MAX, *accumulate((low for low, _ in reversed(limits)), min)]
+    rows = zip(listed, limits, highest, lowest[-2::-1], strict=False)
+    return {one.file for one, (low, high), below, above in rows if below < low and high < above}
 
 
 def room_for_refs(plan: RepairPlan) -> int | None:
@@ -258,6 +272,7 @@ def room_for_refs(plan: RepairPlan) -> int | None:
     A file may have been longer once. None where a file is not there, or is damaged in part.
     """
     room, read = 0, {file for table in plan.tables for file in table.files}
+    read.update(left.file for left in plan.left_out if left.refs or left.logs)
     for damage in damages(plan):
         is_unread = damage.position is None and is_table_file(damage.file) and damage.file not in read
         if damage.losses.gaps == salvage.EVERYWHERE and is_unread:

@@ -150,7 +150,7 @@ class _Planner(Draft):
         present = known.look_at_listed(self.listed)
         # git reads a table that is listed again at each line: the last one is what counts.
         as_read = [known.files[name] for name in dict.fromkeys(reversed(lines)) if name in known.files]
-        before = tuple(file.input for file in reversed(as_read) if file.input is not None)
+        self.before = tuple(file.input for file in reversed(as_read) if file.input is not None)
         beside = unlisted_files(known.path, self.now)
         self.steps += [_lock_step(lock) for lock in beside if lock.kind.is_lock and self._is_about(lock.name)]
         tables = planned_tables(self, self._choose(present))
@@ -170,7 +170,7 @@ class _Planner(Draft):
             known.hash_id,
             tuple(sorted(self.steps, key=lambda step: order.index(step.kind))),
             tuple(tables),
-            before,
+            self.before,
             tuple(self.left),
             known.raw,
             tuple(trace(known.path, name) for name in about),

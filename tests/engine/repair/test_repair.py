@@ -1460,6 +1460,41 @@ def test_a_table_that_has_a_wrong_name_has_lost_nothing(tmp_path: Path) -> None:
     assert (mended.told, damages(mended.plan)) == ({}, [])
 
 
+def test_of_a_lost_list_the_newest_table_that_another_one_was_copied_over_is_lost(tmp_path: Path) -> None:
+    """One of the two is no part of the stack, but no table has what the name of one tells."""
+    tables = many(tmp_path)
+    tables[5].write_bytes(tables[3].read_bytes())
+    (tmp_path / "tables.list").unlink()
+    mended = mend(tmp_path)
+    assert [(one.low, one.high) for one in damages(mended.plan)] == [(6, 6)]
+    assert mended.told[NAMES[5]] == "doubtful"
+    assert room_for_refs(mended.plan) is None
+
+
+def test_a_table_beside_the_list_that_a_listed_one_was_copied_over_is_lost(tmp_path: Path) -> None:
+    """It was the next one."""
+    tables = many(tmp_path)
+    list_tables(tmp_path, [path.name for path in tables[:5]])
+    tables[5].write_bytes(tables[4].read_bytes())
+    mended = mend(tmp_path)
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [(tables[5].name, 6, 6)]
+    assert room_for_refs(mended.plan) is None
+
+
+@pytest.mark.parametrize("number", [0, 4], ids=["oldest", "newest"])
+def test_a_table_under_the_name_of_an_older_one_is_evidence_of_that(tmp_path: Path, number: int) -> None:
+    """Its own file and line are gone: nothing else tells."""
+    tables = many(tmp_path)
+    tables[number].write_bytes(tables[number + 1].read_bytes())
+    tables.pop(number + 1).unlink()
+    list_tables(tmp_path, [path.name for path in tables])
+    mended = mend(tmp_path)
+    lost = number + 1
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [
+        (tables[number].name, lost, lost)
+    ]
+
+
 @pytest.mark.parametrize("size", [3, 40, 70])
 def test_an_exchanged_table_without_its_footer_keeps_the_update_indexes_of_its_header(
     tmp_path: Path, size: int
