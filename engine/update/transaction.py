@@ -104,14 +104,6 @@ class PreparedUpdates(NamedTuple):
     problem: ObjectRule | None = None
     conflict: ConflictRule | None = None
 
-    def apply(self, stacks: Stack | Stacks, *, hook: ReferenceHook | None = None) -> TransactionResult:
-        """Apply all of them as one transaction, or raise and leave the stacks as they were.
-
-        Raises what `transaction` raises.
-        """
-        with self.transaction(stacks, hook=hook) as result:
-            return result
-
     @contextmanager
     def transaction(
         self,
@@ -180,9 +172,9 @@ class PreparedUpdates(NamedTuple):
             hook.run("committed", lines)
 
     def plan(self, stacks: Stack | Stacks) -> UpdatePlan:
-        """What `apply` would do to the stacks as these handles have them: takes no lock, writes nothing.
+        """What `transaction` would write to the stacks as these handles have them; takes no lock.
 
-        Raises as `apply` does, and EntryTooBigError for a record that no block holds.
+        Raises as that does, and EntryTooBigError for a record that no block holds.
         """
         stacks = known = _as_stacks(stacks)
 
@@ -371,19 +363,8 @@ class UpdatePlan(NamedTuple):
     def require(self, parts: tuple[StackUpdate, ...]) -> None:
         """Raise OutdatedError unless these are the stacks of the plan, and its outcome."""
         if parts != tuple(part._replace(table=None) for part in self.parts):
-            path = os.path.join(self.parts[0].directory, TABLES_LIST)
+            path = os.path.join((self.parts or parts)[0].directory, TABLES_LIST)
             raise OutdatedError(path, "the stack is not the one that was planned for")
-
-    def apply(self, stacks: Stack | Stacks, *, hook: ReferenceHook | None = None) -> TransactionResult:
-        """Write exactly this, or raise and leave the stacks as they were.
-
-        Raises OutdatedError if the stacks are not the plan's any more, or if the outcome would be another
-        one; HookError if `hook` refuses; LockError without the locks.
-        """
-        if not self.parts:
-            return self.result
-        with self.updates.transaction(stacks, hook=hook, planned=self) as result:
-            return result
 
 
 def prepare_updates(

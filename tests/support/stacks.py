@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack, StackOptions
 from engine.table import TableWriter
+from engine.update import PreparedUpdates, Stacks, TransactionResult, UpdatePlan
 
 LOOSE = StackOptions(auto_compact=False)
 """Every addition stays a table of its own."""
@@ -45,6 +46,14 @@ def add(stack: Stack, refs: Iterable[RefRecord] = (), logs: Iterable[LogRecord] 
         writer.add_logs(logs)
 
     stack.add(write)
+
+
+def applied(
+    updates: PreparedUpdates, stacks: Stack | Stacks, planned: UpdatePlan | None = None
+) -> TransactionResult:
+    """Apply these as one transaction, exactly as planned if they were; return what was written."""
+    with updates.transaction(stacks, planned=planned) as result:
+        return result
 
 
 def add_branches(stack: Stack, count: int, first: int = 0) -> None:

@@ -10,13 +10,12 @@ import pytest
 from engine.errors import EntryTooBigError, LockError, NameConflictError, OutdatedError, RefnameError
 from engine.format import HashId, RefRecord
 from engine.git import JointStacks
-from engine.stack import Stack, StackOptions
+from engine.stack import Stack
 from engine.update import Identity, UpdatePlan, parse_commands, prepare_updates
-from tests.support.stacks import add, branch, entry, lock, make_stack, names, same
+from tests.support.stacks import LOOSE, add, applied, branch, entry, lock, make_stack, names, same
 from tests.support.tables import stack_files
 
 WHO = Identity(b"A U Thor", b"author@example.com", 1700000000, 130)
-LOOSE = StackOptions(auto_compact=False)
 A = same(7).hex()
 NAME = "refs/heads/branch-0001"
 
@@ -56,7 +55,7 @@ def test_a_plan_writes_nothing_and_then_exactly_what_it_says(commands: str, dire
         made = plan(stack, commands)
         assert stack_files(directory) == before
         assert made.before == tuple(old.get(record.name) for record in made.result.refs)
-        assert made.apply(stack) == made.result
+        assert applied(made.updates, stack, made) == made.result
         [written] = set(stack_files(directory)).difference(before)
         [part] = made.parts
         assert part.table is not None
@@ -69,7 +68,7 @@ def test_a_plan_writes_nothing_and_then_exactly_what_it_says(commands: str, dire
 def test_a_plan_is_what_an_application_without_one_writes(commands: str, directory: Path) -> None:
     with Stack.open(directory, LOOSE) as stack:
         made = plan(stack, commands)
-        assert made.updates.apply(stack) == made.result
+        assert applied(made.updates, stack) == made.result
 
 
 def test_a_plan_for_a_stack_that_is_no_more_is_not_applied(directory: Path) -> None:
@@ -78,7 +77,7 @@ def test_a_plan_for_a_stack_that_is_no_more_is_not_applied(directory: Path) -> N
         add(other, [branch(9, other.next_update_index)])
         before = stack_files(directory)
         with pytest.raises(OutdatedError):
-            made.apply(stack)
+            applied(made.updates, stack, made)
         assert stack_files(directory) == before
 
 
@@ -87,7 +86,7 @@ def test_a_plan_for_the_same_refs_in_other_tables_is_not_applied(directory: Path
         made = plan(stack, COMMANDS[0])
         other.compact_all()
         with pytest.raises(OutdatedError):
-            made.apply(stack)
+            applied(made.updates, stack, made)
 
 
 def test_a_plan_that_would_have_another_outcome_in_the_main_stack_is_not_applied(
@@ -117,10 +116,10 @@ def test_a_plan_that_would_have_another_outcome_in_the_main_stack_is_not_applied
     assert [record.new for record in made.result.logs] == [same(1)]
     before = stack_files(directory)
     with stacks(other) as seen, pytest.raises(OutdatedError):
-        made.apply(seen)
+        applied(made.updates, seen, made)
     assert stack_files(directory) == before
     with stacks(one) as seen:
-        made.apply(seen)
+        applied(made.updates, seen, made)
 
 
 def test_a_plan_takes_no_lock_and_its_application_does(directory: Path) -> None:
@@ -128,7 +127,7 @@ def test_a_plan_takes_no_lock_and_its_application_does(directory: Path) -> None:
     with Stack.open(directory, LOOSE) as stack:
         made = plan(stack, COMMANDS[0])
         with pytest.raises(LockError):
-            made.apply(stack)
+            applied(made.updates, stack, made)
 
 
 def test_a_plan_can_be_made_with_a_handle_that_only_reads(directory: Path) -> None:
@@ -141,7 +140,7 @@ def test_a_plan_of_no_change_has_no_table_and_applies_to_anything(directory: Pat
         made = plan(stack, f"update {NAME} {same(1).hex()}\nverify refs/heads/none\n")
         assert (made.parts, made.result.refs) == ((), ())
         before = names(stack)
-        made.apply(stack)
+        applied(made.updates, stack, made)
         assert names(stack) == before
 
 

@@ -27,6 +27,7 @@ from engine.update import Identity, parse_commands, prepare_updates
 from engine.update.commands import RefUpdate, Symref
 from engine.update.outcome import TransactionResult
 from tests.support.git import EMAIL, NAME, Git, Repository
+from tests.support.stacks import applied
 
 TIME = 1700000123
 ZONE = 530
@@ -83,14 +84,15 @@ class World:
         """Apply commands with the engine."""
         with Stack.open(self.repo.reftable, OPTIONS) as fresh:
             stack = stack or fresh
-            return prepare_updates(
+            updates = prepare_updates(
                 parse_commands(self.fill(commands), stack.hash_id),
                 stack.hash_id,
                 committer=COMMITTER,
                 message=message,
                 autocreates_reflog=find_repository(self.repo.git_dir, git=None).autocreates_reflog,
                 peel=self.peel,
-            ).apply(stack)
+            )
+            return applied(updates, stack)
 
     def git_apply(self, commands: str, message: bytes = b"") -> bool:
         """Let git apply commands; whether it agreed to."""
@@ -575,14 +577,14 @@ def test_tags_are_peeled_before_the_lock_is_taken(world: World) -> None:
         prepared = prepare_updates(
             updates, HashId.SHA1, committer=COMMITTER, autocreates_reflog=never, peel=peel
         )
-        prepared.apply(stack)
+        applied(prepared, stack)
     assert asked == [{world.tag, world.a}]
     assert world.refs()[b"refs/tags/new"].peeled is None
 
 
 def apply_one(stack: Stack, update: RefUpdate) -> TransactionResult:
     prepared = prepare_updates([update], stack.hash_id, committer=COMMITTER, autocreates_reflog=never)
-    return prepared.apply(stack)
+    return applied(prepared, stack)
 
 
 def test_updates_without_a_line_are_named_by_their_ref(world: World) -> None:
@@ -638,12 +640,13 @@ def apply_linked(linked: Linked, commands: str) -> TransactionResult:
     repository = find_repository(linked.path, git=None)
     opening = partial(Stack.open, options=OPTIONS)
     with repository.joint_stacks(opening, opening) as stacks:
-        return prepare_updates(
+        updates = prepare_updates(
             parse_commands(linked.world.fill(commands), HashId.SHA1),
             HashId.SHA1,
             committer=COMMITTER,
             autocreates_reflog=repository.autocreates_reflog,
-        ).apply(stacks)
+        )
+        return applied(updates, stacks)
 
 
 @pytest.mark.parametrize(
