@@ -18,7 +18,7 @@ from engine.repair import damages, plan_repair
 from engine.snapshot import restore
 from engine.table import Table
 from inspector.text import log_counts, unknown_refs
-from tests.engine.fsck.test_git_stacks import TRIAL
+from tests.engine.fsck.test_git_stacks import TRIAL, make_trial
 from tests.support.cli import run
 from tests.support.findings import NOW, codes
 from tests.support.git import Git, Repository
@@ -32,12 +32,8 @@ from tests.support.tables import stack_contents, stack_files, write_table
 
 @pytest.fixture
 def trial(git: Git, tmp_path: Path) -> Repository:
-    """The repository of the trial: 201 branches in one table, with each kind of section."""
-    repo = Layout(block_size=512, restart_interval=4).init(git, tmp_path / "repo")
-    commits = add_commits(repo, 201)
-    repo.update_refs(f"create refs/heads/branch-{at:03} {commit.hex()}" for at, commit in enumerate(commits))
-    repo.git("pack-refs")
-    return repo
+    """The repository of the trial."""
+    return make_trial(git, tmp_path / "repo")
 
 
 def only_table(repo: Repository) -> Path:
@@ -107,9 +103,7 @@ def test_refs_whose_records_are_gone_are_restored_from_their_reflogs(git: Git, t
 
 def test_no_ref_is_lost_that_has_a_reflog_where_bytes_were_inserted(git: Git, tmp_path: Path) -> None:
     """Then log entries may be lost as well, for all that the blocks tell that are found."""
-    repo = Layout(block_size=512).init(git, tmp_path / "repo")
-    commits = add_commits(repo, 60)
-    repo.update_refs(f"create refs/heads/b{at:03} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, commits = Layout(block_size=512).with_branches(git, tmp_path / "repo", 60)
     repo.update_refs(f"update refs/heads/b{at:03} {commits[at].hex()}" for at in range(30))
     repo.git("pack-refs")
     before = sees(repo)
@@ -126,9 +120,7 @@ def test_a_value_of_which_damage_has_left_a_part_is_restored_from_its_log_entry(
     git: Git, tmp_path: Path, at: int
 ) -> None:
     """The record in front of the damage still looks like one, but git dies of its value."""
-    repo = Layout(block_size=512).init(git, tmp_path / "repo")
-    commits = add_commits(repo, 60)
-    repo.update_refs(f"create refs/heads/b{at:03} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, _ = Layout(block_size=512).with_branches(git, tmp_path / "repo", 60)
     repo.git("pack-refs")
     before = sees(repo)
     path = only_table(repo)
@@ -237,9 +229,7 @@ def test_behind_what_is_left_of_a_value_the_older_one_comes_back_that_has_an_obj
 
 
 def test_a_repository_without_objects_tells_of_no_id_that_it_is_none(git: Git, tmp_path: Path) -> None:
-    repo = Layout(logs=False).init(git, tmp_path / "repo")
-    commits = add_commits(repo, 3)
-    repo.update_refs(f"create refs/heads/{at} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, commits = Layout(logs=False).with_branches(git, tmp_path / "repo", 3, "{}")
     path = repo.reftable / listed(repo.reftable)[-1]
     zero_from(path, path.read_bytes().index(commits[2]) + 7)
     around = find_repository(repo.path)
@@ -343,9 +333,7 @@ def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_n
     git: Git, tmp_path: Path, is_superseded: bool
 ) -> None:
     """As long as it stays, fsck names it."""
-    repo = Layout().init(git, tmp_path / "repo")
-    commits = add_commits(repo, 20)
-    repo.update_refs(f"create refs/heads/b{at:02} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, commits = Layout().with_branches(git, tmp_path / "repo", 20, "b{:02}")
     path = repo.reftable / listed(repo.reftable)[-1]
     if is_superseded:
         repo.update_refs([f"update refs/heads/b07 {commits[8].hex()}"])
@@ -432,9 +420,7 @@ def test_an_altered_value_is_told_though_the_reflog_beside_it_is_damaged_too(
     git: Git, tmp_path: Path, is_readable: bool, is_asked: bool, outcome: str
 ) -> None:
     """An entry out of a damaged block is no proof, but that its id has an object, and the ref's has none."""
-    repo = Layout().init(git, tmp_path / "repo", auto_compaction=False)
-    commits = add_commits(repo, 5)
-    repo.update_refs(f"create refs/heads/{at} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, commits = Layout().with_branches(git, tmp_path / "repo", 5, "{}")
     path = repo.reftable / listed(repo.reftable)[-1]
     change_byte(path, path.read_bytes().index(commits[2]) + 10, 4)
     with Table.open(path) as table:
@@ -576,9 +562,7 @@ def test_a_ref_whose_tombstone_has_an_altered_name_is_deleted_again_and_no_other
 
 
 def test_a_value_of_a_detached_head_is_mended_as_that_of_any_ref(git: Git, tmp_path: Path) -> None:
-    repo = Layout().init(git, tmp_path / "repo")
-    commits = add_commits(repo, 20)
-    repo.update_refs(f"create refs/heads/b{at:02} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, commits = Layout().with_branches(git, tmp_path / "repo", 20, "b{:02}")
     repo.git("checkout", "--detach", commits[3].hex())
     repo.git("pack-refs")
     before, path = refs(repo.reftable), only_table(repo)
@@ -883,9 +867,7 @@ def test_of_a_damaged_log_block_no_entry_that_may_be_wrong_comes_into_the_reflog
     git: Git, tmp_path: Path, place: int
 ) -> None:
     """A SHA-256 stack: what inflates in front of the damage may be damaged as well, with good checksums."""
-    repo = Layout("sha256", block_size=4096).init(git, tmp_path / "repo")
-    commits = add_commits(repo, 120)
-    repo.update_refs(f"create refs/heads/b{at:03} {commit.hex()}" for at, commit in enumerate(commits))
+    repo, _ = Layout("sha256", block_size=4096).with_branches(git, tmp_path / "repo", 120)
     repo.git("symbolic-ref", "HEAD", "refs/heads/b000")
     repo.git("pack-refs")
     names = [f"refs/heads/b{at:03}" for at in range(120)]

@@ -49,6 +49,17 @@ class Layout:
         }
         return git.init(path, self.object_format, config, auto_compaction=auto_compaction)
 
+    def with_branches(
+        self, git: Git, path: Path, count: int, name: str = "b{:03}"
+    ) -> tuple[Repository, list[bytes]]:
+        """Make one with so many branches, numbered from 0, in one transaction; with their commits."""
+        repo = self.init(git, path)
+        commits = add_commits(repo, count)
+        repo.update_refs(
+            f"create refs/heads/{name.format(at)} {commit.hex()}" for at, commit in enumerate(commits)
+        )
+        return repo, commits
+
 
 LAYOUTS = [
     Layout(),

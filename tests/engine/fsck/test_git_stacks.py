@@ -103,13 +103,17 @@ def test_names_beside_each_other_in_two_hash_functions_are_sound(git: Git, tmp_p
 # The trial on git: 201 refs in one table
 
 
+def make_trial(git: Git, path: Path) -> Repository:
+    """Make a repository with 201 branches in one table, which has each kind of section."""
+    repo, _ = Layout(block_size=512, restart_interval=4).with_branches(git, path, 201, "branch-{:03}")
+    repo.git("pack-refs")
+    return repo
+
+
 @pytest.fixture
 def path(git: Git, tmp_path: Path) -> Path:
-    """The one table of git's stack, with each kind of section."""
-    repo = Layout(block_size=512, restart_interval=4).init(git, tmp_path / "repo")
-    commits = add_commits(repo, 201)
-    repo.update_refs(f"create refs/heads/branch-{at:03} {commit.hex()}" for at, commit in enumerate(commits))
-    repo.git("pack-refs")
+    """That table."""
+    repo = make_trial(git, tmp_path / "repo")
     assert_sound(repo.reftable)
     return repo.reftable / listed(repo.reftable)[0]
 
