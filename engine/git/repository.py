@@ -25,7 +25,7 @@ from engine.git.program import (
     ObjectInfo,
     environment_without_places,
 )
-from engine.merge import DEFAULT_FACTOR
+from engine.merge import DEFAULT_FACTOR, MAX_FACTOR
 from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
 from engine.system import user_id
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from engine.update import Identity, ReferenceHook
 
 _HOOK_NAME: Final = "reference-transaction"
-_MAX_FACTOR: Final = 255
 _RECENT_HOOK: Final = (2, 54)
 _HOOK_EVENT: Final = r"(?s)hook\.(.*)\.event"
 _WAIT_FOREVER: Final = -1
@@ -167,7 +166,7 @@ class Repository(NamedTuple):
         # In these three, 0 asks for the default.
         block_size = config.number("reftable.blocksize", 0, 0, MAX_BLOCK_SIZE)
         restart_interval = config.number("reftable.restartinterval", 0, 0, MAX_RESTARTS)
-        factor = config.number("reftable.geometricfactor", 0, 0, _MAX_FACTOR)
+        factor = config.number("reftable.geometricfactor", 0, 0, MAX_FACTOR)
         return StackOptions(
             hash_id=self.hash_id,
             block_size=block_size or DEFAULT_BLOCK_SIZE,

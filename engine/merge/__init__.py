@@ -35,7 +35,11 @@ if TYPE_CHECKING:
         ref_changes as ref_changes,
         side_by_side as side_by_side,
     )
-    from engine.merge.factor import DEFAULT_FACTOR as DEFAULT_FACTOR, check_factor as check_factor
+    from engine.merge.factor import (
+        DEFAULT_FACTOR as DEFAULT_FACTOR,
+        MAX_FACTOR as MAX_FACTOR,
+        check_factor as check_factor,
+    )
     from engine.merge.merged import (
         MergedTable as MergedTable,
         Version as Version,
@@ -64,7 +68,7 @@ else:
             "difference": (
                 "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes side_by_side"
             ),
-            "factor": "DEFAULT_FACTOR check_factor",
+            "factor": "DEFAULT_FACTOR MAX_FACTOR check_factor",
             "merged": "MergedTable Version merge_blocks merge_columns",
             "policy": (
                 "Comparison ComparisonKind Segment fastlog2 "

@@ -43,8 +43,8 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "manifest": ("Snapshot find_snapshot first_names list_snapshots names_known unusable_snapshots"),
-            "snapshot": ("SNAPSHOTS_KEPT ChangeRecord drop keep older prune set_aside settle take_snapshot"),
+            "manifest": "Snapshot find_snapshot first_names list_snapshots names_known unusable_snapshots",
+            "snapshot": "SNAPSHOTS_KEPT ChangeRecord drop keep older prune set_aside settle take_snapshot",
             "undo": "changes_since is_as_before left_by_repair left_by_undo restore",
         },
     )

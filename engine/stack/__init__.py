@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
     from engine.stack.options import (
         DEFAULT_LOCK_TIMEOUT_MS as DEFAULT_LOCK_TIMEOUT_MS,
+        POLICIES as POLICIES,
         Policy as Policy,
         StackOptions as StackOptions,
     )
@@ -89,7 +90,7 @@ else:
             "following": "Resolved follow",
             "holders": "Holder find_holders",
             "lock": "LIST_LOCK LOCK_SUFFIX LockFile",
-            "options": "DEFAULT_LOCK_TIMEOUT_MS Policy StackOptions",
+            "options": "DEFAULT_LOCK_TIMEOUT_MS POLICIES Policy StackOptions",
             "reading": "ReadStack",
             "stack": "Stack",
             "stats": "CompactionStats",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from engine import merge
 from engine.errors import ApiError
@@ -13,6 +13,7 @@ from engine.merge import DEFAULT_FACTOR, check_factor
 from engine.table import WriteOptions
 
 Policy = Literal["log2", "geometric"]
+POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
 
 DEFAULT_LOCK_TIMEOUT_MS: Final = 100
 
@@ -45,7 +46,7 @@ class StackOptions(WriteOptions):
     def __post_init__(self) -> None:
         # Zero-argument super() does not survive the class that slots=True makes anew.
         WriteOptions.__post_init__(self)
-        if self.policy not in ("log2", "geometric"):
+        if self.policy not in POLICIES:
             raise ApiError(f"unknown compaction policy {self.policy!r}")
         check_factor(self.factor)
 

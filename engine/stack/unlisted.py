@@ -114,18 +114,15 @@ def judged_files(
     known: Collection[str],
     now: float,
     *,
-    with_tables: bool = True,
-    held: Collection[str] = (),
-    most_bytes: int | None = None,
-    verdicts: Verdicts | None = None,
-    progress: ProgressCallback | None = None,
+    with_tables: bool,
+    held: Collection[str],
+    most_bytes: int | None,
+    verdicts: Verdicts | None,
+    progress: ProgressCallback | None,
 ) -> list[UnlistedFile]:
-    """What the files `beside` those that are listed are, for `unlisted_files`, which says the rest.
+    """What the files `beside` the listed ones are: steps 2 and 3 of `unlisted_files`, which says the rest.
 
     The directory, whose `path` has no symbolic link in it, was read before the list, which names the `known`.
-
-     1. Judge tables, which may take long.
-     2. Look at locks and at the processes that have files open: one that came meanwhile is at work, too.
     """
     found: _Found = {}
     for name in sorted(beside):

@@ -45,8 +45,8 @@ def _point_in_time(text: str) -> int:
 @click.option(
     "--range", "chosen", type=_range_of_tables, metavar="A:B", help="Tables A to B-1; 0 is the oldest."
 )
-@click.option("--policy", type=click.Choice(["log2", "geometric"]), help="The rule that --auto goes by.")
-@click.option("--factor", type=click.IntRange(1, 255), help="Of the geometric rule, for --auto.")
+@click.option("--policy", type=click.Choice(stack.POLICIES), help="The rule that --auto goes by.")
+@click.option("--factor", type=click.IntRange(1, merge.MAX_FACTOR), help="Of the geometric rule, for --auto.")
 @click.option(
     "--single-root",
     is_flag=True,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from engine.merge import suggest_compaction_segment, suggest_geometric_segment
-from engine.stack import Policy
+from engine.stack import Policy, StackOptions
 
 
 class Lesson(NamedTuple):
@@ -29,8 +28,7 @@ class Lesson(NamedTuple):
     @property
     def answer(self) -> range:
         """The positions that the rule merges; an empty range for none."""
-        suggest = suggest_compaction_segment if self.rule == "log2" else suggest_geometric_segment
-        return suggest(self.sizes).positions
+        return StackOptions(policy=self.rule).suggestion(self.sizes).positions
 
 
 LESSONS: Final = (

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
     from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
     from inspector.model.difference_summary import summarise
-    from inspector.model.event import Event, EventKind, OwnChange, Shapes, TableShape, history_of_tables
+    from inspector.model.event import Event, EventKind, OwnChange, Shapes, TableShape, shapes_of
     from inspector.model.health import (
         Counts,
         Health,
@@ -79,7 +79,7 @@ else:
             "compaction_study": "Blocked Damage MergeKey PastCompaction Study TableSize",
             "destinations": "InBytes InList ReadPlace find is_at_hand",
             "difference_summary": "summarise",
-            "event": "Event EventKind OwnChange Shapes TableShape history_of_tables",
+            "event": "Event EventKind OwnChange Shapes TableShape shapes_of",
             "health": "Counts Health HealthMark broken_text findings_at_hand identity",
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",

@@ -14,31 +14,29 @@ tables themselves may be gone.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from engine import merge
 from engine.errors import FormatError, MissingTableError, ReftableError
 from engine.merge import (
     DEFAULT_FACTOR,
+    MAX_FACTOR,
     Comparison,
     Segment,
     fastlog2,
     geometric_steps,
     log2_steps,
     sizes_to_segments,
-    suggest_compaction_segment,
-    suggest_geometric_segment,
 )
-from engine.stack import Policy, StackOptions
+from engine.stack import POLICIES, Policy, StackOptions
 from engine.table import Table
 from inspector.model.view import StackView
 
 Damage = ReftableError | OSError
 """What is wrong with a table."""
 
-MAX_FACTOR: Final = 255
 MAX_OUTCOMES: Final = 32
 
 
@@ -145,8 +143,7 @@ class Study:
         self.rule, self.factor, self.marked = options.policy, options.factor, range(0)
         self.sizes = [table.policy_size for table in past.before]
         self._judge()
-        others: tuple[Policy, ...] = ("log2", "geometric")
-        merging = [rule for rule in (options.policy, *others) if self.suggestion(rule) == past.merged]
+        merging = [rule for rule in (options.policy, *POLICIES) if self.suggestion(rule) == past.merged]
         if merging:
             self.rule = merging[0]
         else:
@@ -156,7 +153,7 @@ class Study:
         """Make the steps of these rules, or of both, anew: who was at a result stays at it, others begin."""
         # With fewer than two tables there is nothing to find out.
         knew, self._is_trivial = not self._is_trivial, len(self.sizes) < 2
-        for rule in rules or ("log2", "geometric"):
+        for rule in rules or POLICIES:
             hidden = not self._is_trivial and (self.hides(rule) or not knew)
             steps = list(
                 log2_steps(self.sizes) if rule == "log2" else geometric_steps(self.sizes, self.factor)
@@ -210,7 +207,7 @@ class Study:
         self.rule = "geometric" if self.rule == "log2" else "log2"
 
     def change_factor(self, by: int) -> None:
-        """Another factor of the geometric rule, within 1..255."""
+        """Another factor of the geometric rule, within 1..MAX_FACTOR."""
         factor = max(1, min(self.factor + by, MAX_FACTOR))
         if factor != self.factor:
             self.factor = factor
@@ -351,13 +348,10 @@ def _fitted(past: PastCompaction, options: StackOptions) -> PastCompaction:
     for size in reversed(sizes):
         least |= {size // options.factor + 1 - newer, (1 << fastlog2(size)) - newer, 1 << fastlog2(size)}
         newer += size
-    rules: list[tuple[Policy, Callable[[Sequence[int]], Segment]]] = [
-        ("log2", suggest_compaction_segment),
-        ("geometric", partial(suggest_geometric_segment, factor=options.factor)),
-    ]
-    for _, suggest in sorted(rules, key=lambda rule: rule[0] != options.policy):
+    for rule in dict.fromkeys((options.policy, *POLICIES)):
+        suggestion = replace(options, policy=rule).suggestion
         for size in sorted(size for size in least if size >= unseen.policy_size):
-            if suggest([*sizes, size]).positions == past.merged:
+            if suggestion([*sizes, size]).positions == past.merged:
                 frame = unseen.size - unseen.policy_size
                 fitted = TableSize(unseen.name, size + frame, size, is_least=True)
                 return past._replace(before=(*seen, fitted))

@@ -8,7 +8,7 @@ unless `is_at_hand` says that nothing has to be read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +16,7 @@ from engine.errors import MissingTableError, ReftableError
 from engine.format import log_key
 from engine.readable import ReadableTable, open_readable, open_table
 from engine.table import Table
-from inspector.model.arrangement import LOGS, REFS
+from inspector.model.arrangement import LOGS, REFS, RecordKind, Row
 from inspector.model.places import (
     FilePlace,
     LogPlace,
@@ -169,28 +169,31 @@ def _record(
     return InBytes(at.table, found[0], key, at.words)
 
 
-def _scopes(scope: Scope) -> Iterable[Scope]:
-    return dict.fromkeys((scope, WholeStack()))
+def _rows_at(
+    kind: RecordKind[Row],
+    view: StackView,
+    scope: Scope,
+    key: Any,  # noqa: ANN401
+) -> Iterator[tuple[Scope, Row]]:
+    """In the scope, and then in the whole stack: the first row that is not before this key."""
+    for one in dict.fromkeys((scope, WholeStack())):
+        if (merged := one.resolve(view)) is not None:
+            for row in kind.rows(merged, deletions=one.shows_deletions).rows_at(key, 1):
+                yield one, row
 
 
 def _ref(view: StackView, name: bytes, scope: Scope) -> InList | str:
-    for one in _scopes(scope):
-        merged = one.resolve(view)
-        if merged is not None and (rows := REFS.rows(merged, deletions=one.shows_deletions).rows_at(name, 1)):
-            row = rows[0]
-            if row.record.name == name:
-                return InList("refs", one, row.key)
+    for one, row in _rows_at(REFS, view, scope, name):
+        if row.record.name == name:
+            return InList("refs", one, row.key)
     return f"there is no ref {shown(name)} in this stack (any more)"
 
 
 def _entry(view: StackView, name: bytes, update_index: int | None, scope: Scope) -> InList | str:
     key = LOGS.first_key(name) if update_index is None else (name, -update_index)
-    for one in _scopes(scope):
-        merged = one.resolve(view)
-        if merged is not None and (rows := LOGS.rows(merged, deletions=one.shows_deletions).rows_at(key, 1)):
-            record = rows[0].record
-            if record.name == name and update_index in (None, record.update_index):
-                return InList("logs", one, rows[0].key)
+    for one, row in _rows_at(LOGS, view, scope, key):
+        if row.record.name == name and update_index in (None, row.record.update_index):
+            return InList("logs", one, row.key)
     if update_index is None:
         return f"{shown(name)} has no reflog entries in this stack"
     return f"the reflog entry of {shown(name)} at update {update_index} is not there (any more)"

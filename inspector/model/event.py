@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from engine.table import Table
 from inspector.model.compaction_study import PastCompaction, TableSize
 from inspector.model.newest_log import NewestEntry
-from inspector.model.view import StackView
 from inspector.text import counted, safe_name, shown, update_range, utc_time
 
 
@@ -51,13 +50,9 @@ Shapes = tuple[TableShape, ...]
 """The tables of a stack, oldest first."""
 
 
-def history_of_tables(view: StackView) -> Shapes:
-    """The tables of a stack as bands over its update indexes, oldest first.
-
-    In a sound stack each band begins behind the one before; what lies between two was written and is
-    gone, or never was. Reads nothing.
-    """
-    return tuple(map(TableShape.of, view.tables))
+def shapes_of(tables: Iterable[Table]) -> Shapes:
+    """What is kept of the tables of a stack; reads nothing."""
+    return tuple(map(TableShape.of, tables))
 
 
 class EventKind(Enum):

@@ -33,8 +33,8 @@ from inspector.model.event import (
     TableShape,
     difference,
     highest,
-    history_of_tables,
     kind_of,
+    shapes_of,
 )
 from inspector.model.newest_log import NewestEntry, newest_entry
 from inspector.model.view import StackView
@@ -76,7 +76,7 @@ class History:
         self._numbers = count(1)
         self.directory, self._hash_id = view.directory, view.hash_id
         self._view = view
-        self._states = [_State(history_of_tables(view), view.tables)]  # one more than there are events
+        self._states = [_State(shapes_of(view.tables), view.tables)]  # one more than there are events
         self._events: list[Event] = []
 
     @property
@@ -95,7 +95,7 @@ class History:
             return
         self._view = view
         known = {table: table for table in self._states[-1].shapes}  # one object for each, in all events
-        shapes = tuple(known.get(table, table) for table in history_of_tables(view))
+        shapes = tuple(known.get(table, table) for table in shapes_of(view.tables))
         state = _State(shapes, view.tables)
         at = len(self._states) - 1
         while not self._states[at].is_seen:

@@ -14,12 +14,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import cycle, islice
 from typing import Final, NamedTuple
 
-from engine.merge import suggest_compaction_segment, suggest_geometric_segment
-from engine.stack import Policy
+from engine.stack import Policy, StackOptions
 from inspector.model.event import Event, Shapes, TableShape
 
 FRAME: Final = 7
@@ -179,9 +177,7 @@ def begin(sizes: Iterable[int]) -> list[Band]:
 
 def replay(tables: Sequence[Band], sizes: Iterable[int], rule: Policy, factor: int) -> Iterator[Moment]:
     """The moment after each transaction of `sizes` on top of `tables`, under a rule."""
-    suggest = (
-        suggest_compaction_segment if rule == "log2" else partial(suggest_geometric_segment, factor=factor)
-    )
+    suggest = StackOptions(policy=rule, factor=factor).suggestion
     stack = list(tables)
     settled = written = 0
     for number, size in enumerate(sizes, start=stack[-1].last + 1 if stack else 1):

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import platformdirs
 from textual.theme import BUILTIN_THEMES
 
-from engine.stack import Policy
+from engine.stack import POLICIES, Policy
 from engine.system import O_BINARY, O_NOCTTY, O_NONBLOCK
 from inspector.tui.keys import check_keymap
 from inspector.tui.themes import THEMES
@@ -23,7 +23,6 @@ from inspector.tui.themes import THEMES
 TABS: Final = ("refs", "logs", "blocks", "compaction", "health")
 _ENTRIES: Final = ("theme", "rule", "tab", "keymap")
 _LONGEST: Final = 65_536  # bytes; a hundred times what names every action
-RULES: Final[tuple[Policy, ...]] = ("log2", "geometric")
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def checked(entries: dict[str, Any], themes: Collection[str]) -> Config:
         return cast("str", value)
 
     theme = choice("theme", themes)
-    rule, tab = choice("rule", RULES), choice("tab", TABS)
+    rule, tab = choice("rule", POLICIES), choice("tab", TABS)
     asked = entries.get("keymap", {})
     if not isinstance(asked, dict):
         wrong.append(f"keymap = {asked!r}: a table, as [keymap]")

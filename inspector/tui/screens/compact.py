@@ -8,7 +8,7 @@ from typing import Literal
 
 from textual.widgets import Input
 
-from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
+from engine.merge import Segment
 from engine.stack import Policy
 from inspector.actions import CompactAction, TableRange, Workplace
 from inspector.model import Journal, StackView
@@ -49,13 +49,11 @@ class CompactScreen(FormScreen):
         self._damage = damage or {}
         sizes = [table.policy_size for table in view.tables]
         factor = workplace.options.factor
-        rules: dict[Policy, tuple[str, Segment]] = {
-            "log2": ("log2 rule", suggest_compaction_segment(sizes)),
-            "geometric": (f"geometric rule, factor {factor}", suggest_geometric_segment(sizes, factor)),
-        }
+        rules: dict[Policy, str] = {"log2": "log2 rule", "geometric": f"geometric rule, factor {factor}"}
         self._ranges: dict[_Which, range] = {"all": range(len(sizes))}
         options: list[tuple[_Which, str]] = [("all", f"all: {counted(len(sizes), 'table')}")]
-        for policy, (name, segment) in rules.items():
+        for policy, name in rules.items():
+            segment = replace(workplace.options, policy=policy).suggestion(sizes)
             own = ", the rule of this stack" if policy == workplace.options.policy else ""
             self._ranges[policy] = segment.positions
             options.append((policy, f"{name}: {_suggestion(segment)}{own}"))

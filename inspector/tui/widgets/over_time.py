@@ -20,7 +20,7 @@ from textual.events import Click
 from textual.widget import Widget
 
 from engine.merge import DEFAULT_FACTOR
-from engine.stack import Policy
+from engine.stack import POLICIES, Policy
 from engine.table import Table
 from inspector.model import (
     LOADS,
@@ -29,11 +29,11 @@ from inspector.model import (
     Load,
     Moment,
     Shapes,
-    TableShape,
     begin,
     last_updates,
     past,
     replay,
+    shapes_of,
 )
 from inspector.text import counted
 from inspector.tui.keys import bindings
@@ -161,7 +161,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
 
     def ask(self, tables: Sequence[Table], factor: int) -> None:
         """Begin with these tables, with this factor, unless that is what is shown already."""
-        self._tables, self._factor = tuple(map(TableShape.of, tables)), factor
+        self._tables, self._factor = shapes_of(tables), factor
         self._load = next((load for load in self.loads if load.name == self._load.name), LOADS[0])
         self._replay()
 
@@ -227,9 +227,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
 
     def action_last(self) -> None:
         """To the last."""
-        self._player.stop()
-        self._at = None
-        self.refresh()
+        self._go(self._end)
 
     def _go(self, moments: int) -> None:
         self._player.stop()
@@ -279,7 +277,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
             lines.append(Content("The stack is empty: it has no past."))
         else:
             room = (height - len(lines)) // len(self._answer.courses)
-            for rule, course in zip(_RULES, self._answer.courses, strict=False):
+            for rule, course in zip(POLICIES, self._answer.courses, strict=False):
                 lines += self._panel(self._answer, rule, course, room)
         return Content("\n").join(lines)
 
@@ -341,9 +339,6 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         return lines
 
 
-_RULES: Final[tuple[Policy, ...]] = ("log2", "geometric")
-
-
 def _scale(answer: _Answer, width: int, rows: int) -> Scale:
     """One scale for all courses of an answer."""
     moments = answer.courses[0].moments
@@ -372,4 +367,4 @@ def _played(question: _Question, tables: Shapes, job: Job) -> _Answer:
             job.check()
             yield moment
 
-    return _Answer(question, tuple(Course(there, moments(rule)) for rule in _RULES))
+    return _Answer(question, tuple(Course(there, moments(rule)) for rule in POLICIES))

@@ -39,7 +39,7 @@ from inspector.model import (
     TableShape,
     TableSize,
     compare,
-    history_of_tables,
+    shapes_of,
 )
 from inspector.model.event import difference, kind_of
 from inspector.model.history import MOST_OPEN
@@ -138,7 +138,7 @@ def test_the_tables_tell_which_update_indexes_were_merged(repo: Repository) -> N
     repo.git("pack-refs", "--all")
     repo.commit("last")
     with open_view(repo.reftable) as view:
-        merged, last = history_of_tables(view)
+        merged, last = shapes_of(view.tables)
         assert (merged.first, last.first, last.last) == (1, merged.last + 1, merged.last + 1)
         assert (merged.most_transactions, last.most_transactions) == (merged.last, 1)
         sizes = [(table.policy_size, table.size) for table in view.tables]
@@ -228,7 +228,7 @@ def test_what_this_program_did_is_told_once(repo: Repository, *, is_seen: bool) 
         newest, older = seen.look()
         assert (newest.own, newest.by, newest.kind) == (own, "this program", EventKind.COMPACTED)
         assert newest.replay == past(newest, range(len(newest.before)))
-        assert newest.after == history_of_tables(seen.session.view), "sizes are known once it was seen"
+        assert newest.after == shapes_of(seen.session.view.tables), "sizes are known once it was seen"
         assert older.after == newest.before
         told = seen.compare()
         assert (told.number, told.own) == (newest.number, own)
@@ -415,7 +415,7 @@ def test_git_at_work_beside_it_is_told_without_a_gap(git: Git, tmp_path: Path) -
         assert sum(event.difference.transactions for event in events) == 24
         expected = {EventKind.ADDED, EventKind.COMPACTED, EventKind.ADDED_AND_COMPACTED}
         assert {event.kind for event in events} <= expected
-        assert events[0].after == history_of_tables(seen.session.view)
+        assert events[0].after == shapes_of(seen.session.view.tables)
         messages = [message(event) for event in seen.history.events[::-1] if event.entry is not None]
         order = [int(text.removeprefix(b"commit: number ")) for text in messages]
         assert order == sorted(set(order)), "the entry of an event is new"
