@@ -153,7 +153,7 @@ class AddAction(Action[UpdatePlan]):
         with ExitStack() as held:
 
             def open_to_write(directory: Path) -> Stack:
-                there = self._place(directory)
+                there = self.workplace.at(directory)
                 there.require_writable()
                 # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
                 alone = replace(there.options, auto_compact=False)
@@ -173,17 +173,16 @@ class AddAction(Action[UpdatePlan]):
             if not (other := self._other(directory)):
                 written.snapshot = record.snapshot
             elif record.snapshot is not None:
-                undo = command("undo", [record.snapshot.id], self._place(directory).arguments)
+                undo = command("undo", [record.snapshot.id], self.workplace.at(directory).arguments)
                 written.lines.append(f"the change of {other} is taken back by: {undo}")
 
     def _stacks(self, open_to_write: Callable[[Path], Stack] | None = None) -> JointStacks[Stack]:
         """The stacks as the worktree of this one has them."""
         return self.workplace.surroundings.joint_stacks(
-            lambda directory: self._place(directory).opened(), open_to_write, own=self.workplace.directory
+            lambda directory: self.workplace.at(directory).opened(),
+            open_to_write,
+            own=self.workplace.directory,
         )
-
-    def _place(self, directory: Path) -> Workplace:
-        return self.workplace.at(directory)
 
     def _other(self, directory: str | Path) -> str:
         """`the stack of the worktree side`: which other stack than that of the workplace it is, if it is."""

@@ -143,11 +143,11 @@ class PrefixTree:
 
     def flatten(self) -> None:
         """Lay the open levels out as rows."""
-        self.rows = list(self._below(ROOT))
+        self.rows = list(self._opened())
 
-    def _below(self, prefix: bytes) -> Iterator[TreeRow]:
+    def _opened(self) -> Iterator[TreeRow]:
         # No recursion: names may have thousands of slashes.
-        left: list[Iterator[TreeRow]] = [self._level(prefix)]
+        left: list[Iterator[TreeRow]] = [self._level(ROOT)]
         while left:
             row = next(left[-1], None)
             if row is None:

@@ -227,7 +227,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     def rows_at(self, key: Key, count: int) -> tuple[Row, ...]:
         """Up to `count` rows from the first one on that is not before `key`, by a seek.
 
-        None with a filter, since what passes may be far away, or where the view cannot be read.
+        No rows with a filter, since what passes may be far away, nor where the view cannot be read.
         """
         rows: list[Row] = []
         if self._filter is None:

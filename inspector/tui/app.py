@@ -20,7 +20,6 @@ from inspector.tui.navigation import Go
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.terminal import TerminalApp, run_on_terminal
-from inspector.tui.themes import register_themes
 from inspector.tui.work import Job, Jobs, failure_text
 
 WATCH_SECONDS: Final = 0.5
@@ -29,8 +28,6 @@ WATCH_SECONDS: Final = 0.5
 class InspectorApp(TerminalApp):
     """Shows one stack at a time, and lets the user choose where there are several."""
 
-    TITLE = "reftable-inspector"
-    CSS_PATH = "main.tcss"
     COMMANDS: ClassVar = {InspectorCommands}
 
     def __init__(
@@ -49,7 +46,7 @@ class InspectorApp(TerminalApp):
         calls the repository, `watch` as for `MainScreen`. A session that the application opens belongs to
         `sessions`, which the caller closes when it has ended.
         """
-        super().__init__(clock)
+        super().__init__(config, clock)
         self.sessions = ExitStack()
         self._jobs = Jobs(self)
         self._session = session
@@ -60,14 +57,11 @@ class InspectorApp(TerminalApp):
         self._workplace = workplace
         self._label = label
         self._watch = watch
-        self._config = config or Config()
-        register_themes(self, self._config.theme)
-        self.set_keymap(self._config.keymap)
 
     def on_mount(self) -> None:
         """Show the stack, or ask which one if none was named; and say what is wrong in the configuration."""
-        if self._config.wrong:
-            text = "\n".join(sorted(self._config.wrong, key=len))  # a long one would hide the others
+        if self.config.wrong:
+            text = "\n".join(sorted(self.config.wrong, key=len))  # a long one would hide the others
             self.notify(text, title="config.toml", severity="warning", timeout=20, markup=False)
         if self._session is None:
             self.action_pick()
@@ -81,10 +75,8 @@ class InspectorApp(TerminalApp):
         return self._main_screen(self._session, self._workplace)
 
     def _main_screen(self, session: Session, workplace: Workplace) -> MainScreen:
-        config = self._config
-        return MainScreen(
-            session, workplace, clock=self._clock, watch=self._watch, tab=config.tab, rule=config.rule
-        )
+        tab, rule = self.config.tab, self.config.rule
+        return MainScreen(session, workplace, clock=self._clock, watch=self._watch, tab=tab, rule=rule)
 
     def _show(self, opened: tuple[Session, Workplace]) -> None:
         """Put the main screen of this stack in the place of the one there is."""

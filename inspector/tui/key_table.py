@@ -171,7 +171,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("pause", "pause", rank=74),
         Use("journal", "journal", rank=76),
         Use("stop", "back", "Whole stack", 40),
-        Use("help", "help", rank=2),
+        Use("help", "app.explain", rank=2),
         Use("quit", "app.quit", rank=1),
         Use("actions", "app.command_palette", rank=52),
         Use("repair", "repair_damage", is_listed=False),
@@ -288,7 +288,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("stop", "stop", "Stop", 18),
     ),
     # Screens on top of the main one.
-    "dialog": (Use("help", "explain", rank=2), *_NO_PROMPT),
+    "dialog": (Use("help", "app.explain", rank=2), *_NO_PROMPT),
     "no-prompt": (Use("open", "leave", "Back", 10), Use("stop", "leave", "Back", 8)),
     "help": (
         # Typing filters, so only keys that no field takes do anything else.
@@ -403,7 +403,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("step", "step(1)", rank=18),
         Use("step-back", "step(-1)"),
         Use("stop", "clear", "Clear marks"),
-        Use("help", "explain", rank=2),
+        Use("help", "app.explain", rank=2),
         Use("quit", "app.quit", rank=1),
         *_NO_PROMPT,
     ),

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import click
@@ -29,8 +30,11 @@ from textual.worker import WorkerFailed
 from engine.system import POSIX
 from inspector.exit_codes import ExitCode, report_defect
 from inspector.tui import screens
+from inspector.tui.config import Config
+from inspector.tui.key_actions import KeyAction
 from inspector.tui.keys import bindings
 from inspector.tui.notices import NoticesApp
+from inspector.tui.themes import register_themes
 
 
 class Palette(CommandPalette):
@@ -48,13 +52,19 @@ class Palette(CommandPalette):
 class TerminalApp(NoticesApp[None]):
     """An application that keeps the error it died of, instead of printing it with its local variables."""
 
+    TITLE = "reftable-inspector"
+    CSS_PATH = Path(__file__).with_name("main.tcss")
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     crash: Exception | None = None
     """The first error that ended the program."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config | None = None, clock: Callable[[], float] = time.time) -> None:
+        """`config` is what the user has chosen, if anything."""
         super().__init__(clock)
+        self.config = config or Config()
+        register_themes(self, self.config.theme)
+        self.set_keymap(self.config.keymap)
         self.defects: deque[Exception] = deque(maxlen=10)
         """Errors of jobs that are defects of this program: it goes on, and reports them at its end."""
 
@@ -67,6 +77,15 @@ class TerminalApp(NoticesApp[None]):
         """Show the palette."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette(id="--command-palette"))
+
+    def action_explain(self) -> None:
+        """Explain what has the keys; what is chosen there is done where it belongs."""
+
+        def run(chosen: KeyAction | None) -> None:
+            if chosen is not None:
+                self.call_next(self.run_action, chosen.action, chosen.node)
+
+        self.push_screen(screens.HelpScreen(self.screen), run)
 
     def action_no_prompt(self, which: Literal["filter", "jump"]) -> None:
         """Say that there is nothing to type here, and take what is typed."""

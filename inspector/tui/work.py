@@ -35,12 +35,13 @@ Answer = TypeVar("Answer")
 CHANGING: Final = threading.Lock()
 """Held while a job changes the stack: the process does not end in its midst (`ending.py`)."""
 
-_FORESEEN: Final = (ReftableError, OSError, RefusedError, Cancelled)
+FORESEEN: Final = (ReftableError, OSError, RefusedError, Cancelled)
+"""What may keep any change from being planned or made."""
 
 
 def is_defect(error: BaseException) -> bool:
     """Whether an error is none of those to be expected, and so a defect of this program."""
-    return not isinstance(error, (*_FORESEEN, rows.ExportError))
+    return not isinstance(error, (*FORESEEN, rows.ExportError))
 
 
 def failure_text(error: BaseException) -> str:

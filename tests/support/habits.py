@@ -13,9 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from inspector.tui.palette import InspectorCommands
-from inspector.tui.screens.dialog import explain
 from inspector.tui.terminal import TerminalApp
-from inspector.tui.themes import register_themes
 from inspector.tui.widgets.tab_line import TabLine
 
 
@@ -96,16 +94,13 @@ class Habits(Screen[None]):
 class HabitsApp(TerminalApp):
     """That screen, with help, palette and themes."""
 
+    TITLE = CSS_PATH = None  # it is not the inspector
     COMMANDS: ClassVar[set[Any]] = {InspectorCommands}
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "help", "Help")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "explain", "Help")]
 
     def __init__(self) -> None:
         super().__init__()
-        register_themes(self)
         Tables.done.clear()
 
     def get_default_screen(self) -> Screen[Any]:
         return Habits()
-
-    def action_help(self) -> None:
-        explain(self.screen)

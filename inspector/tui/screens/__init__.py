@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from inspector.tui.screens.change_menu import Change, ChangeMenu
     from inspector.tui.screens.compact import CompactScreen, range_action
     from inspector.tui.screens.copy_row import CopyScreen
-    from inspector.tui.screens.dialog import Dialog, LeadsToScreen, explain
+    from inspector.tui.screens.dialog import Dialog, HelpScreen, choose_place
     from inspector.tui.screens.expire import ExpireScreen
     from inspector.tui.screens.export_rows import ExportScreen
     from inspector.tui.screens.history import HistoryScreen
@@ -31,7 +31,7 @@ else:
             "change_menu": "Change ChangeMenu",
             "compact": "CompactScreen range_action",
             "copy_row": "CopyScreen",
-            "dialog": "Dialog LeadsToScreen explain",
+            "dialog": "Dialog HelpScreen choose_place",
             "expire": "ExpireScreen",
             "export_rows": "ExportScreen",
             "history": "HistoryScreen",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from engine.errors import Cancelled, ReftableError
+from engine.errors import Cancelled
 from engine.progress import Progress, ProgressCallback
 from engine.stack import UnlistedFile
 from inspector.actions import (
@@ -21,7 +21,7 @@ from inspector.actions import (
     seen_locks,
 )
 from inspector.model import Ending
-from inspector.tui.work import CHANGING, Job
+from inspector.tui.work import CHANGING, FORESEEN, Job
 
 _BAR_WIDTH: Final = 24
 
@@ -56,7 +56,7 @@ def make_plan(action: Action[Any], show: Show, job: Job) -> Planned | NotDone:
         plan = action.plan(_report(job, show))
         locks = [] if plan.is_noop else seen_locks(action.workplace.directory, plan.locked)
         return Planned(plan, locks, _refusal(action.workplace))
-    except (ReftableError, OSError, RefusedError, Cancelled) as error:
+    except FORESEEN as error:
         return _not_done(error, None)
 
 
@@ -65,7 +65,7 @@ def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Re
     try:
         with CHANGING:
             return run(action, plan, _report(job, show))
-    except (ReftableError, OSError, RefusedError, Cancelled) as error:
+    except FORESEEN as error:
         return _not_done(error, is_as_planned_for(action.workplace, plan.names))
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -118,19 +118,11 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     def action_leads_to(self) -> None:
         """List all places that the row leads to."""
         if places := self.places:
-            self.app.push_screen(LeadsToScreen(places), self._go_if_chosen)
-
-    def _go_if_chosen(self, place: Place | None) -> None:
-        if place is not None:
-            self.go(place)
+            choose_place(self.app, places, self.go)
 
     def go(self, place: Place) -> None:
         """Go to a place: the main screen does, and puts this dialog away."""
         self.post_message(Go(place))
-
-    def action_explain(self) -> None:
-        """Explain what has the keys."""
-        explain(self)
 
 
 class _HelpFilter(Input):
@@ -211,17 +203,6 @@ class HelpScreen(Dialog[KeyAction | None]):
         """Close, and do what the key that is marked does."""
         if self._chosen >= 0:
             self.dismiss(self._shown[self._chosen])
-
-
-def explain(screen: Screen[Any]) -> None:
-    """Explain what has the keys on `screen`; what is chosen there is done where it belongs."""
-    app = screen.app
-
-    def run(action: KeyAction | None) -> None:
-        if action is not None:
-            app.call_next(app.run_action, action.action, action.node)
-
-    app.push_screen(HelpScreen(screen), run)
 
 
 class ConfirmScreen(Dialog[bool]):
@@ -365,3 +346,8 @@ class LeadsToScreen(ListDialog[Place, Place]):
         """Go to the place under the cursor."""
         if (place := self._list.current) is not None:
             self.dismiss(place)
+
+
+def choose_place(app: App[Any], places: Sequence[Place], go: Callable[[Place], None]) -> None:
+    """List these places, and `go` to the one that is chosen."""
+    app.push_screen(LeadsToScreen(places), lambda place: go(place) if place is not None else None)

@@ -10,7 +10,7 @@ snapshot, can change a stack that is broken.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 from textual import on
 from textual.binding import BindingType
@@ -28,6 +28,7 @@ from inspector.tui import screens, widgets
 from inspector.tui.keys import bindings
 from inspector.tui.notices import NoticesApp
 from inspector.tui.screens.navigable import NavigableScreen
+from inspector.tui.widgets.record_bar import Which
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
@@ -197,7 +198,7 @@ class MainScreen(NavigableScreen):
         self.set_class(maximised and on_the_left, "-stack-only")
         self.set_class(maximised and not on_the_left, "-records-only")
 
-    async def action_prompt(self, which: Literal["filter", "jump"]) -> None:
+    async def action_prompt(self, which: Which) -> None:
         """Ask for it in the list that is shown; where that has no such prompt, say so."""
         shown = self._tabs.active
         for pane in (self._refs, self._logs):
@@ -208,10 +209,6 @@ class MainScreen(NavigableScreen):
             self._blocks.action_ask_offset()
             return
         await self.run_action(f"app.no_prompt('{which}')")
-
-    def action_help(self) -> None:
-        """Explain what has the keys."""
-        screens.explain(self)
 
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""

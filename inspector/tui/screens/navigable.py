@@ -151,7 +151,7 @@ class NavigableScreen(LiveScreen):
     def action_leads_to(self) -> None:
         """List all places that the row leads to."""
         if places := self.places:
-            self.app.push_screen(screens.LeadsToScreen(places), self._go_if_chosen)
+            screens.choose_place(self.app, places, self.go)
         else:
             self.notify("This leads nowhere else.", markup=False)
 
@@ -159,10 +159,6 @@ class NavigableScreen(LiveScreen):
     def _go_wanted(self, event: Go) -> None:
         event.stop()
         self.go(event.place)
-
-    def _go_if_chosen(self, place: Place | None) -> None:
-        if place is not None:
-            self.go(place)
 
     # Going there.
 

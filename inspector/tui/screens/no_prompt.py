@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widgets import Static
 
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import Dialog
+from inspector.tui.widgets.record_bar import Which
 
-Which: TypeAlias = Literal["filter", "jump"]
-
-_WORDS: Final[dict[str, tuple[str, str]]] = {
+_WORDS: Final[dict[Which, tuple[str, str]]] = {
     "filter": ("Nothing to filter", "Nothing here can be filtered; refs and reflog entries can."),
     "jump": ("Nowhere to jump to", "Nothing here can be jumped to; refs, reflog entries and bytes can."),
 }

@@ -22,11 +22,9 @@ from engine.stack import StackOptions
 from inspector.demo import FAREWELL, LESSONS, Lesson
 from inspector.model import PastCompaction, Study, TableSize
 from inspector.rows import SequenceRows
-from inspector.tui.config import Config, user_config
+from inspector.tui.config import user_config
 from inspector.tui.keys import bindings
-from inspector.tui.screens.dialog import explain
 from inspector.tui.terminal import TerminalApp, run_on_terminal
-from inspector.tui.themes import register_themes
 from inspector.tui.widgets.compaction_words import compared_lines, step_lines, tables_text
 from inspector.tui.widgets.geometry import BarList, Bars
 from inspector.tui.widgets.key_bar import KeyBar
@@ -77,7 +75,8 @@ merge, M what you have marked."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._number = 0
+        self.number = 0
+        """The lesson, from 0; one more than there are is the farewell."""
         self.answers: dict[int, range] = {}
         """What the user has said, by the number of the lesson."""
         self._studies = [_study(lesson) for lesson in LESSONS]
@@ -115,28 +114,23 @@ merge, M what you have marked."""
     # Where the user is.
 
     @property
-    def number(self) -> int:
-        """The lesson, from 0; one more than there are is the farewell."""
-        return self._number
-
-    @property
     def lesson(self) -> Lesson | None:
         """The lesson on screen."""
-        return LESSONS[self._number] if self._number < len(LESSONS) else None
+        return LESSONS[self.number] if self.number < len(LESSONS) else None
 
     @property
     def is_answered(self) -> bool:
         """Whether the user has said something."""
-        return self._number in self.answers
+        return self.number in self.answers
 
     @property
     def is_explained(self) -> bool:
         """Whether the steps have led to the result."""
-        return self.is_answered and not self._studies[self._number].hidden
+        return self.is_answered and not self._studies[self.number].hidden
 
     def _turn_to(self, number: int) -> None:
         self._player.stop()
-        self._number = max(0, min(number, len(LESSONS)))
+        self.number = max(0, min(number, len(LESSONS)))
         self._before.cursor = 0
         self._before.focus()
         self._draw()
@@ -148,7 +142,7 @@ merge, M what you have marked."""
         if action in ("mark", "mark_all", "clear"):
             return self.lesson is not None and not self.is_answered
         if action == "step":
-            return self.is_answered and LESSONS[self._number].has_steps
+            return self.is_answered and LESSONS[self.number].has_steps
         return not (action == "turn" and self._over_time.has_focus)
 
     def action_go_on(self) -> None:
@@ -156,39 +150,39 @@ merge, M what you have marked."""
         if self.lesson is None:
             self.app.exit()
         elif not self.is_answered:
-            study = self._studies[self._number]
-            self.answers[self._number] = study.marked
+            study = self._studies[self.number]
+            self.answers[self.number] = study.marked
             study.mark(0, 0)
-            if LESSONS[self._number].has_steps:
+            if LESSONS[self.number].has_steps:
                 self._player.play(len(study.steps))
             else:
                 study.at = len(study.steps)
         elif not self.is_explained:
             self._player.stop()
-            self._advance(len(self._studies[self._number].steps))
+            self._advance(len(self._studies[self.number].steps))
         else:
-            self._turn_to(self._number + 1)
+            self._turn_to(self.number + 1)
             return
         self._draw()
 
     def action_turn(self, by: int) -> None:
         """The next lesson, or the one before, answered or not."""
-        self._turn_to(self._number + by)
+        self._turn_to(self.number + by)
 
     def action_mark(self) -> None:
         """Mark the table under the cursor, with all up to those marked, or take it out."""
-        self._studies[self._number].toggle(self._before.cursor)
+        self._studies[self.number].toggle(self._before.cursor)
         self._draw()
 
     def action_mark_all(self) -> None:
         """Mark every table."""
-        study = self._studies[self._number]
+        study = self._studies[self.number]
         study.mark(0, len(study.tables))
         self._draw()
 
     def action_clear(self) -> None:
         """Mark nothing."""
-        self._studies[self._number].mark(0, 0)
+        self._studies[self.number].mark(0, 0)
         self._draw()
 
     def action_step(self, by: int) -> None:
@@ -196,12 +190,8 @@ merge, M what you have marked."""
         self._player.stop()
         self._advance(by)
 
-    def action_explain(self) -> None:
-        """Say what there is to do."""
-        explain(self)
-
     def _advance(self, steps: int) -> None:
-        study = self._studies[self._number]
+        study = self._studies[self.number]
         study.at += steps
         self._draw()
 
@@ -219,11 +209,11 @@ merge, M what you have marked."""
             self._words.display = True
             self._words.update(FAREWELL)
         else:
-            self._draw_lesson(lesson, self._studies[self._number])
+            self._draw_lesson(lesson, self._studies[self.number])
         self.refresh_bindings()
 
     def _draw_lesson(self, lesson: Lesson, study: Study) -> None:
-        self._title.update(f"{self._number + 1} of {len(LESSONS)}  {lesson.title}")
+        self._title.update(f"{self.number + 1} of {len(LESSONS)}  {lesson.title}")
         is_last = lesson is LESSONS[-1]
         ends = is_last and self.is_explained
         self._words.display = not ends and not (self.is_answered and self.app.size.height < _LOW)
@@ -262,7 +252,7 @@ merge, M what you have marked."""
             )
         if not self.is_explained:
             return Content("")
-        said = self.answers[self._number]
+        said = self.answers[self.number]
         if said == lesson.answer:
             verdict = (f"Right: {_merged_text(lesson.answer)}.", "bold $text-success")
         else:
@@ -300,15 +290,6 @@ def _study(lesson: Lesson) -> Study:
 
 class TourApp(TerminalApp):
     """The tour, and nothing else."""
-
-    TITLE = "reftable-inspector"
-    CSS_PATH = "../main.tcss"
-
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__()
-        config = config or Config()
-        register_themes(self, config.theme)
-        self.set_keymap(config.keymap)
 
     def on_mount(self) -> None:
         """Show the tour."""

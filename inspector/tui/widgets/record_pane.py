@@ -77,11 +77,6 @@ class RefsPane(RecordPane[RefRow]):
         row = self.prefixes.current if self.shows_tree else self.rows.current
         return row if isinstance(row, RefRow) else None
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being read for the tree."""
-        return self._jobs.idle
-
     async def action_tree(self) -> None:
         """Show the tree at the ref under the cursor, or the list at what is under the cursor of the tree."""
         if self.shows_tree:

@@ -54,10 +54,6 @@ class TabLine(Widget):
         """The names of all tabs, from left to right."""
         return list(self._labels)
 
-    def label(self, tab: str) -> Content:
-        """What it is called on screen."""
-        return self._labels[tab]
-
     def relabel(self, tab: str, label: Content) -> None:
         """Call it something else from now on."""
         if label != self._labels[tab]:

@@ -66,7 +66,7 @@ def _open(stack: Path, *keys: str) -> tuple[str, str]:
                 main = app.screen
                 assert isinstance(main, MainScreen)
                 tabs = main.query_one(TabLine)
-                return tabs.active, tabs.label("health").plain
+                return tabs.active, tabs._labels["health"].plain
 
     return asyncio.run(run())
 
@@ -203,7 +203,7 @@ def test_a_small_stack_is_checked_again_a_moment_after_it_has_changed(tmp_path: 
                 main = app.screen
                 assert isinstance(main, MainScreen)
                 tabs = main.query_one(TabLine)
-                assert tabs.label("health").plain.endswith("!1")
+                assert tabs._labels["health"].plain.endswith("!1")
                 with Stack.open(stack) as writer:
                     writer.compact_all()
                 main._look()
@@ -213,6 +213,6 @@ def test_a_small_stack_is_checked_again_a_moment_after_it_has_changed(tmp_path: 
                     main._look()
                 await settle(pilot)
                 assert main._health_known.is_checked
-                assert tabs.label("health").plain.endswith("!1")
+                assert tabs._labels["health"].plain.endswith("!1")
 
     asyncio.run(run())

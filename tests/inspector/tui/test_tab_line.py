@@ -102,7 +102,7 @@ def test_a_longer_label_moves_the_tabs_behind_it() -> None:
     async def steps(_pilot: Pilot[Any]) -> None:
         tabs = app.query_one(TabLine)
         tabs.relabel("one", Content("Number one"))
-        assert tabs.label("one").plain == "Number one"
+        assert tabs._labels["one"].plain == "Number one"
         assert tabs.render_line(0).text.rstrip() == " Number one  2nd"
         assert tabs.render_line(1).text[:13] == "╸━━━━━━━━━━╺━"
 
