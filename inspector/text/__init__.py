@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         counted,
         eighths_bar,
         error_text,
+        estimate,
         file_size,
         loss_text,
         name_text,
@@ -73,8 +74,8 @@ else:
         {
             "as_json": "json_line log_json ref_json",
             "facts": (
-                "bar bracket columns counted eighths_bar error_text file_size loss_text name_text short_id "
-                "short_table_name shown update_range value_text whole_value"
+                "bar bracket columns counted eighths_bar error_text estimate file_size loss_text name_text "
+                "short_id short_table_name shown update_range value_text whole_value"
             ),
             "fields": "picked value_fields",
             "layout_words": "copied_value explanation size_text span_value_text title",

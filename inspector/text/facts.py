@@ -86,6 +86,11 @@ def file_size(size: int) -> str:
     return f"{amount:.1f}{units[0]}"
 
 
+def estimate(number: str) -> str:
+    """A number that is not known exactly, such as a size: `~55.4K`."""
+    return f"~{number}"
+
+
 def short_table_name(name: str) -> str:
     """What tells tables of one stack apart: the random suffix of `name`, or its last characters."""
     parsed = parse_table_name(name)

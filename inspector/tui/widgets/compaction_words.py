@@ -9,7 +9,7 @@ from textual.content import Content
 from engine.merge import Comparison, ComparisonKind
 from engine.stack import Policy
 from inspector.model import Blocked, PastCompaction, Study
-from inspector.text import error_text, file_size, safe_name
+from inspector.text import error_text, estimate, file_size, safe_name
 from inspector.tui.widgets.axis import Axis, stacked
 
 LEGEND: Final = "? asked  = compared  ┃ needed  R range  L log2  G geometric  M marked"
@@ -274,11 +274,10 @@ def merge_lines(study: Study) -> list[Content]:
         how = ("Exactly ", "bold $text-success")
     elif not study.is_estimate:
         bytes_text, how = f"{merged or 0:,} bytes out of {read:,}. ", ("Exactly ", "bold $text-success")
-    elif study.past is not None:
-        bytes_text, how = f"{file_size(merged or 0)} by the sizes alone. ", ("About ", "bold $text-warning")
     else:
-        bytes_text = f"{file_size(merged or 0)} by the sizes alone (enter: exactly). "
-        how = ("About ", "bold $text-warning")
+        exactly = "" if study.past is not None else " (enter: exactly)"
+        bytes_text = f" bytes out of {read:,} by the sizes alone{exactly}. "
+        how = (estimate(f"{merged or 0:,}"), "bold $text-warning")
     share = percent(read, sum(table.size for table in study.tables))
     return [
         Content.assemble(

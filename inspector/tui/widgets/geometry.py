@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from engine.stack import Policy
 from inspector.model import Study
-from inspector.text import bracket, file_size
+from inspector.text import bracket, estimate, file_size
 from inspector.tui.widgets.axis import Axis
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
 
@@ -147,10 +147,11 @@ class Bars:
             return self._drawn(self._sizes[row], width), Cell(file_size(self._sizes[row]))
         if self._study.blocked is not None:
             return Cell(""), Cell("BLOCKED!", "warning")
-        size, about = sum(self._sizes[row.start : row.stop]), ""
-        if not self._sliding:
-            size, about = self._merged or 0, "~" if self._study.is_estimate else ""
-        return self._drawn(size, width, "accent"), Cell(about + file_size(size), "accent")
+        size = sum(self._sizes[row.start : row.stop]) if self._sliding else self._merged or 0
+        text = file_size(size)
+        if not self._sliding and self._study.is_estimate:
+            text = estimate(text)
+        return self._drawn(size, width, "accent"), Cell(text, "accent")
 
     def row_after(self, position: int) -> int:
         """The row after the merge of the table at `position`, or of the one it goes into."""
