@@ -15,15 +15,17 @@ class Meaning(NamedTuple):
     keys: str
     words: str
     shown: str = ""
-    """What the footer shows instead of the first key: of a pair of keys, both."""
+    """What the footer shows instead of the first key where `other` has its key there too: both."""
+    other: str = ""
+    """The meaning of the other key of the pair."""
 
 
 MEANINGS: Final[dict[str, Meaning]] = {
     # Moving, as in every list.
-    "down": Meaning("down,j", "Down", "j/k"),
+    "down": Meaning("down,j", "Down", "j/k", "up"),
     "up": Meaning("up,k", "Up"),
-    "left": Meaning("left", "Left", "← →"),
-    "right": Meaning("right", "Right", "← →"),
+    "left": Meaning("left", "Left", "← →", "right"),
+    "right": Meaning("right", "Right", "← →", "left"),
     "page-down": Meaning("pagedown", "Page down"),
     "page-up": Meaning("pageup", "Page up"),
     "half-down": Meaning("ctrl+d", "Half a page down"),
@@ -34,7 +36,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "row-end": Meaning("dollar_sign", "End of the row"),
     "next-pane": Meaning("tab", "Next pane"),
     "pane-before": Meaning("shift+tab", "Pane before"),
-    "tab": Meaning("right_square_bracket", "Tab", "[ ]"),
+    "tab": Meaning("right_square_bracket", "Tab", "[ ]", "tab-before"),
     "tab-before": Meaning("left_square_bracket", "Tab before"),
     "tab-1": Meaning("1", "Tab 1"),
     "tab-2": Meaning("2", "Tab 2"),
@@ -75,7 +77,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     # Lists.
     "filter": Meaning("slash", "Filter"),
     "jump": Meaning("f", "Jump"),
-    "sort": Meaning("s", "Sort", "s/S"),
+    "sort": Meaning("s", "Sort", "s/S", "reverse"),
     "reverse": Meaning("S", "Reverse the order"),
     "tree": Meaning("t", "Tree"),
     "created": Meaning("C", "Created"),
@@ -83,7 +85,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "tombstones": Meaning("D", "Tombstones"),
     "bytes": Meaning("b", "Bytes"),
     "show": Meaning("o", "git show"),
-    "copy": Meaning("y", "Copy", "y/Y"),
+    "copy": Meaning("y", "Copy", "y/Y", "copy-bytes"),
     "copy-bytes": Meaning("Y", "Copy bytes"),
     "copy-offset": Meaning("O", "Copy offset"),
     "export": Meaning("E", "Export"),
@@ -94,20 +96,20 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "extend-down": Meaning("shift+down", "Extend down"),
     "extend-up": Meaning("shift+up", "Extend up"),
     "extend-left": Meaning("shift+left", "Extend to the left"),
-    "extend-right": Meaning("shift+right", "Extend to the right", "shift+← →"),
+    "extend-right": Meaning("shift+right", "Extend to the right", "shift+← →", "extend-left"),
     # Blocks, Compaction, Health.
     "other-view": Meaning("h", "Other view"),
     "inflated": Meaning("i", "Inflated"),
-    "damage": Meaning("n", "Damage", "n/N"),
+    "damage": Meaning("n", "Damage", "n/N", "damage-before"),
     "damage-before": Meaning("N", "Damage before"),
     "check": Meaning("v", "Check"),
-    "step": Meaning("full_stop", "Step", ". ,"),
+    "step": Meaning("full_stop", "Step", ". ,", "step-back"),
     "step-back": Meaning("comma", "Step back"),
     "play": Meaning("greater_than_sign", "Play"),
     "first-step": Meaning("left_curly_bracket", "First step"),
     "result": Meaning("right_curly_bracket", "Result"),
     "other-choice": Meaning("X", "The other way"),
-    "larger": Meaning("plus,equals_sign", "Larger factor", "+ -"),
+    "larger": Meaning("plus,equals_sign", "Larger factor", "+ -", "smaller"),
     "smaller": Meaning("minus", "Smaller factor"),
     "file-sizes": Meaning("F", "File sizes"),
 }

@@ -8,7 +8,7 @@ footer shows as many as have room, best first; what has none is left to the help
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -143,8 +143,11 @@ def key_of(screen: Screen[Any], meaning: str) -> str:
     return key_label(keys[meaning]) if meaning in keys else ""
 
 
-def footer_label(binding: Binding) -> str:
-    """How the footer calls a key: of a pair of keys both, unless the user's keymap has another one."""
+def footer_label(binding: Binding, active: Collection[str | None]) -> str:
+    """How the footer calls a key: of a pair both, unless the user's keymap has another one.
+
+    `active` are the meanings that have a key now: where that of the other is none, there is no pair.
+    """
     meaning = MEANINGS.get(binding.id or "")
-    is_pair = meaning is not None and meaning.shown and binding.key in _long_keys(meaning.keys)
+    is_pair = meaning is not None and meaning.other in active and binding.key in _long_keys(meaning.keys)
     return meaning.shown if meaning is not None and is_pair else key_label(binding.key)

@@ -73,9 +73,11 @@ class KeyBar(Widget):
         self._is_due = False
         screen = self.screen
         keys: dict[str, _Key] = {}
-        for _, binding, enabled, _ in active_bindings(screen):
+        active = list(active_bindings(screen))
+        meanings = {one.binding.id for one in active if one.enabled}
+        for _, binding, enabled, _ in active:
             if binding.show and binding.action not in keys:
-                label, words = footer_label(binding), binding.description
+                label, words = footer_label(binding, meanings), binding.description
                 keys[binding.action] = _Key(label, words, binding.key, enabled, rank(binding))
         ranked = sorted(keys.values(), key=lambda key: key.rank)
         if self._keys != ranked:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
 
+from inspector.tui import MainScreen
 from inspector.tui.widgets.key_bar import KeyBar
-from tests.support.screens import drive, shown_lines
+from tests.support.screens import branches, drive, inspect, make_stack, press, shown_lines
 
 
 class Host(App[None]):
@@ -96,3 +98,14 @@ def test_nothing_is_drawn_anew_while_the_keys_stay() -> None:
         assert len(app.query("*")) == before
 
     drive(app, steps)
+
+
+def test_a_pair_of_keys_is_shown_where_both_do_something(tmp_path: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await pilot.resize_terminal(250, 30)
+        for tab, label in (("1", "y Copy"), ("3", "y/Y Copy"), ("5", "y Copy")):
+            await press(pilot, tab)
+            await pilot.pause()
+            assert f" {label} " in shown_lines(pilot.app)[-1], tab
+
+    inspect(make_stack(tmp_path / "reftable", (branches(2), [])), steps)

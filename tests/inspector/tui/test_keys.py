@@ -163,9 +163,11 @@ def test_no_key_falls_through_and_the_footer_is_filled_with_whole_words_best_fir
             line = footer(pilot).rstrip()
             lines.append(line)
             items: dict[str, tuple[str, int]] = {}
-            for _node, binding, _enabled, _tip in active_bindings(shown):
+            active = list(active_bindings(shown))
+            meanings = {one.binding.id for one in active if one.enabled}
+            for _node, binding, _enabled, _tip in active:
                 if binding.show:
-                    item = f"{footer_label(binding)} {binding.description}"
+                    item = f"{footer_label(binding, meanings)} {binding.description}"
                     items.setdefault(binding.action, (item, rank(binding)))
             left = f"{line} "
             for item, _useful in sorted(items.values(), key=lambda item: -len(item[0])):
