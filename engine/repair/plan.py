@@ -150,7 +150,8 @@ class RepairPlan(NamedTuple):
     than the repaired stack, oldest first; not those of a transaction that is known never to have been
     committed, since its lock on the list is still there. `beside` are tables that are left out although they
     may be of this stack, oldest first: what they have that is newer may be what counts. `has_lost_names` when
-    the list has not all the names that it had: a table that is missing may have been one of them.
+    the list has not all the names that it had: a table that is missing may have been one of them, and behind
+    the last one that is there, nothing tells of any.
     """
 
     directory: Path
@@ -225,7 +226,8 @@ def damages(plan: RepairPlan) -> list[Damage]:
             is_missed = left.losses is not None
         if is_missed:
             found.append(Damage(left.file, None, low, high, left.losses or salvage.UNKNOWN))
-    if plan.has_lost_names and covered:
+    is_incomplete = plan.has_lost_names or any(left.is_missing for left in plan.left_out)
+    if is_incomplete and covered:
         known = [one.covered for one in inputs] + [(one.low, one.high) for one in found]
         # No table comes before the first update index; behind the last one, nothing tells of any.
         ranges = [(0, 1), *merged_ranges(limits for limits in known if limits[1] < HIGHEST_LIMIT)]

@@ -59,6 +59,9 @@ _MOST_FAULTS: Final = 3
 _ATTEMPTS: Final = 10
 """How often a plan is made anew because the stack has become another one meanwhile."""
 
+_LOST_LINES: Final = ("orphan-ahead", "orphan-newer", "table-unlisted-data")
+"""Where one of these fits, the list has lost its line, or is older than it."""
+
 _ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead", *NEEDED}
 
 
@@ -177,12 +180,9 @@ class _Planner(Draft):
             repository=known.repository,
             newer=self._newer(tables),
             beside=tuple(sorted(self.beside, key=attrgetter("limits"))),
-            has_lost_names=self.only is None and (is_list_damaged or self._lacks_tables()),
+            has_lost_names=self.only is None
+            and (is_list_damaged or not self.fitting.isdisjoint(known.files_with(*_LOST_LINES))),
         )
-
-    def _lacks_tables(self) -> bool:
-        """Whether tables are missing that the list names, or are there that it has lost."""
-        return bool(self.fitting) or not set(self.listed).issubset(self.known.entries)
 
     def _is_about(self, lock: str) -> bool:
         """Whether a lock is to be removed: it is named, or what it locks is."""

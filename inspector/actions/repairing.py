@@ -172,7 +172,7 @@ class RepairAction(Action[PlannedRepair]):
         # Of these, too, a value is lost, or may be.
         refs += [f"{counts[kind]:,} {kind}" for kind in (Outcome.REVIVED, Outcome.DOUBTFUL) if counts[kind]]
         losses = [f"refs: {', '.join(refs)}"] if refs else []
-        losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
+        losses += [log_counts(logs, plan)] if logs.lost or logs.may_be_lost else []
         aside = aside_text(repair.changes_aside(plan, progress))
         losses += [aside] if aside else []
         endangers = gaps or any(counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED))
@@ -190,7 +190,7 @@ class RepairAction(Action[PlannedRepair]):
             made,
             names,
             sentence,
-            (*lines, "", *self._change_lines(), log_counts(made.logs), *gaps, *filter(None, [aside])),
+            (*lines, "", *self._change_lines(), log_counts(made.logs, plan), *gaps, *filter(None, [aside])),
             (
                 *removed,
                 *self._force_warnings(plan),

@@ -143,7 +143,7 @@ def repair(
         if not call.as_json and made.steps:
             gc = [plan.made.gc] if plan.made.gc else []
             newer = [plan.made.aside] if plan.made.aside else []
-            out.text([ref_counts(store.counts, made), log_counts(logs), *gc, *gap_lines(made), *newer])
+            out.text([ref_counts(store.counts, made), log_counts(logs, made), *gc, *gap_lines(made), *newer])
         result = None
         if applies and not plan.is_noop:
             out.flush()

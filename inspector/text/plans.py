@@ -145,9 +145,16 @@ def ref_losses(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) ->
     """`at least 3 lost, about 139 unknown between refs/heads/a and refs/heads/b`: the refs that are gone."""
     gaps = [gap for damage in repair.damages(plan) for gap in damage.losses.gaps]
     if not gaps:
-        return f"{counts[repair.Outcome.LOST]:,} lost"
+        return _lost_of_all(counts[repair.Outcome.LOST], plan)
     where = _within(gaps[0].low, gaps[0].high) if len(gaps) == 1 else f"in {counted(len(gaps), 'place')}"
     return f"{_lost(counts[repair.Outcome.LOST], unknown_refs(counts, plan))} {where}"
+
+
+def _lost_of_all(known: int, plan: repair.RepairPlan) -> str:
+    """`0 lost`, or what is known of that where the list may have named newer tables than are there."""
+    if not plan.has_lost_names:
+        return f"{known:,} lost"
+    return f"at least {known:,} lost" if known else "none known to be lost"
 
 
 def _lost(known: int, unknown: int | None) -> str:
@@ -189,13 +196,13 @@ def outcome_fields(one: repair.RefOutcome) -> dict[str, Any]:
     }
 
 
-def log_counts(logs: repair.LogOutcomes) -> str:
+def log_counts(logs: repair.LogOutcomes, plan: repair.RepairPlan) -> str:
     """What becomes of reflog entries in numbers, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     deleted = f", {logs.deleted:,} deleted by a newer table" if logs.deleted else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
     doubtful = f" ({logs.doubtful:,} may have been deleted in what is lost)" if logs.doubtful else ""
-    lost = _lost(logs.lost, logs.unknown) if logs.may_be_lost else f"{logs.lost:,} lost"
+    lost = _lost(logs.lost, logs.unknown) if logs.may_be_lost else _lost_of_all(logs.lost, plan)
     return f"reflog entries: {logs.kept:,} kept{doubtful}{returned}{deleted}, {lost}{uncertain}"
 
 

@@ -681,7 +681,7 @@ def test_log_entries_that_the_right_order_deletes_again_are_told(git: Git, tmp_p
     assert mended.told == {}
     assert (mended.logs.deleted, mended.logs.lost) == (1, 0)
     assert len(logs()) == len(before) - 1
-    assert "kept, 1 deleted by a newer table, 0 lost" in log_counts(mended.logs)
+    assert "kept, 1 deleted by a newer table, 0 lost" in log_counts(mended.logs, mended.plan)
 
 
 def test_entries_that_come_back_since_what_deleted_them_is_lost_are_told(git: Git, tmp_path: Path) -> None:
@@ -697,11 +697,14 @@ def test_entries_that_come_back_since_what_deleted_them_is_lost_are_told(git: Gi
         blocks = [block for block in table.blocks() if block.type == LOG]
     assert len(blocks) > 2
     change_byte(path, blocks[1].offset + 20)
-    logs = mend(repo.reftable).logs
+    mended = mend(repo.reftable)
+    logs = mended.logs
     back = repo.git("reflog", "list").stdout.splitlines()
     assert 1 < len(back) < len(names) - 2
     assert 2 * len(back) - 2 <= logs.doubtful == logs.kept <= 2 * len(back)
-    assert f"{logs.kept} kept ({logs.kept} may have been deleted in what is lost)" in log_counts(logs)
+    assert f"{logs.kept} kept ({logs.kept} may have been deleted in what is lost)" in log_counts(
+        logs, mended.plan
+    )
 
 
 def test_zeros_are_not_read_as_a_symbolic_ref_to_nothing(git: Git, tmp_path: Path) -> None:

@@ -581,6 +581,18 @@ def test_doubt_is_bounded_by_the_bytes_that_cannot_be_read(tmp_path: Path) -> No
     assert "room for" not in ok("repair", tmp_path).out.decode()
 
 
+@pytest.mark.parametrize("kept", [0, 2], ids=["empty", "older"])
+def test_of_a_list_that_lost_names_it_is_not_said_that_nothing_was_lost(tmp_path: Path, kept: int) -> None:
+    """The newest table may be gone as well: nothing tells of it."""
+    directory = tmp_path / "stack"
+    made = make_stack(directory, 5)
+    list_tables(directory, made[:kept])
+    (directory / made[4]).unlink()
+    text = ok("repair", directory).out.decode()
+    assert "none known to be lost\nreflog entries: 0 kept, none known to be lost\n" in text
+    assert ok("repair", "--apply", directory).code == 0
+
+
 def test_a_missing_table_whose_update_indexes_another_covers_is_no_loss(tmp_path: Path) -> None:
     """An older list was put back: its tables are gone, and a compaction has kept what was in them."""
     directory = tmp_path / "stack"
