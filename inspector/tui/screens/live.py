@@ -245,8 +245,8 @@ class LiveScreen(StackScreen):
         now = self._history.tell(event, told)
         if now is not None and now.time >= self._news_of:  # the newest are compared first
             self._news_of = now.time
-            words = f"changed at {now.clock} UTC: {told.summary.line}"
-            self.query_one(Breadcrumbs).tell(words, key_of(self, "history"))
+            key = key_of(self, "history")
+            self.query_one(Breadcrumbs).tell(f"{now.clock} UTC", told.summary.line, key)
         self._tell_history()
 
 

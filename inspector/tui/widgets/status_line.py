@@ -121,7 +121,7 @@ class Breadcrumbs(Widget):
 
     parts: reactive[tuple[str, ...]] = reactive(())
     """The texts, which are fit for a terminal."""
-    _news: reactive[tuple[str, str]] = reactive(("", ""))
+    _news: reactive[tuple[str, str, str]] = reactive(("", "", ""))
     _is_new: reactive[bool] = reactive(False)
 
     def __init__(self) -> None:
@@ -137,14 +137,14 @@ class Breadcrumbs(Widget):
     class NewsChosen(Message):
         """What became of the stack was clicked: the user wants to know more."""
 
-    def tell(self, news: str, key: str) -> None:
-        """Show what became of the stack last, in place of what did before, and the key that tells more.
+    def tell(self, when: str, news: str, key: str) -> None:
+        """Show when and what became of the stack last, in place of what did before, and the key to tell more.
 
         It stays, but stands out for NEW_SECONDS only.
         """
         if self._grows_old is not None:
             self._grows_old.stop()
-        self._news, self._is_new = (news, f" ({key})" if key else ""), True
+        self._news, self._is_new = (f"{when}  ", news, f" ({key})" if key else ""), True
         self._grows_old = self.set_timer(NEW_SECONDS, self._grow_old)
 
     def _grow_old(self) -> None:
@@ -152,12 +152,12 @@ class Breadcrumbs(Widget):
 
     def _told(self) -> tuple[int, str]:
         """Where the news begins, and as much of it as there is room for; nothing where that says nothing."""
-        news, key = self._news
+        when, news, key = self._news
         way = cell_len(_BETWEEN.join(text for _, text in self._shown()))
         room = self.size.width - way - 3
         if not news or room < _LEAST_NEWS:
             return 0, ""
-        text = shorten_middle(news, room - cell_len(key)) + key
+        text = when + shorten_middle(news, room - cell_len(when + key)) + key
         return self.size.width - cell_len(text), text
 
     def _shown(self) -> list[tuple[int, str]]:

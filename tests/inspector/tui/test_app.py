@@ -333,7 +333,7 @@ def test_a_reload_shows_what_git_wrote_meanwhile(repo: Repository) -> None:
         repo.branch("later")
         await press(pilot, "R")
         assert "refs/heads/later" in text(screen)
-        assert "changed at " in text(screen)
+        assert " UTC  " in text(screen)
         assert re.search("refs/heads/later created: [0-9a-f]{7}", text(screen))
 
     inspect(repo.reftable, steps)

@@ -85,17 +85,17 @@ def test_changes_by_others_are_told_in_one_line_that_stays_and_leads_to_all(stac
             await change(pilot, screen, stack, index)
             lines = shown_lines(pilot.app)
             assert lines[1].rstrip().endswith(" (H)"), "the user's key"
-            assert "changed at " in lines[1]
+            assert " UTC  " in lines[1]
             assert not screen.query(Toast)
-            assert not any("changed at " in line for line in lines[2:])
+            assert not any(" UTC  " in line for line in lines[2:])
         crumbs = screen.query_one(Breadcrumbs)
         crumbs._grow_old()
         await settle(pilot)
-        assert "changed at " in shown_lines(pilot.app)[1], "who comes back later reads it"
+        assert " UTC  " in shown_lines(pilot.app)[1], "who comes back later reads it"
         await pilot.resize_terminal(*NARROW)
         await settle(pilot)
         line = shown_lines(pilot.app)[1]
-        assert "changed at " in line
+        assert " UTC  " in line
         assert line.rstrip().endswith(" (H)")
         await pilot.click(Breadcrumbs, offset=(5, 0))
         assert pilot.app.screen is screen
