@@ -85,10 +85,11 @@ FORBIDDEN = {
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
     "export": (
         COUNTING
+        | PROCESSES
         | HOOK
         | FILES
         | DIGESTS
-        | {"shutil"}
+        | {"shutil", "inspector.actions.base", "inspector.actions.repairing", "engine.repair.log_outcome"}
         | JSON
         | SCREENS
         | MANY

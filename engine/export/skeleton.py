@@ -120,9 +120,8 @@ def write_skeleton(
     """
     with new_directory(directory, stack.directory) as made:
         if isinstance(stack, ReadableStack):
-            # Damage changes what is read in front of it, too: all of it is met before anything is written.
-            for _ in chain(stack.merged.ref_blocks(), stack.merged.log_blocks()):
-                pass
+            # Damage changes what is read in front of it, too.
+            stack.meet_damage()
         return _Writer(stack, os.fsencode(made), is_linked, progress).write()
 
 

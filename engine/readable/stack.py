@@ -117,6 +117,12 @@ class ReadableStack(Closing, ReadStack):
         tables = [table for table in self.tables if isinstance(table, ReadableTable) and table.fault is None]
         return [*self.faults, *damage_met(tables).values()]
 
+    def meet_damage(self) -> None:
+        """Read until all damage is met: what is read of the tables does not change any more behind this."""
+        for table in self.tables:
+            if isinstance(table, ReadableTable):
+                table.meet_damage()
+
     def require_tables(self) -> None:
         """Raise the first fault of a stack of which there is no table to read."""
         if self.faults and not self.tables:

@@ -21,6 +21,7 @@ import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Final, NoReturn, TypeVar, cast
 
 from engine import layout, salvage
@@ -81,6 +82,12 @@ class ReadableTable(Table):
     def losses(self) -> salvage.Losses | None:
         """What salvaging has brought; None if no damage was met so far, or where nothing can be salvaged."""
         return self._salvaged.losses if self._salvaged is not None else None
+
+    def meet_damage(self) -> None:
+        """Read the table as far as its first damage; where it has none, as a whole."""
+        for _ in chain(self.ref_blocks(), self.log_blocks()):
+            if not self._looks_sound:
+                return
 
     def may_have_lost(self, name: bytes) -> bool:
         """Whether a version of the ref `name` may be in what cannot be read, as far as damage is known.

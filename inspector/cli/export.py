@@ -6,17 +6,24 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import click
 
 from engine import repair, salvage, stack as stacks
-from engine.errors import ReftableError, in_words
+from engine.errors import OutdatedError, ReftableError, in_words
 from engine.export import Exportable, Skeleton, doubtful_refs, write_skeleton
 from engine.readable import ReadableStack, ReadableTable
-from engine.repair import Outcome, RefOutcome, RepairPlan, StepKind, damages
+from engine.repair import (
+    Outcome,
+    RefOutcome,
+    RepairedStack,
+    RepairPlan,
+    StepKind,
+    damages,
+    plan_repair,
+)
 from engine.stack import unlisted_files
-from inspector.actions import RepairAction, plan_and_run
 from inspector.cli.opening import Call, completes, json_option, worktree_option
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import WRITES, ExitCode, note
@@ -34,6 +41,9 @@ from inspector.text import (
     safe_text,
     whole_value,
 )
+
+_MOST_PLANS: Final = 4
+"""Plans that are made for a stack which other processes change meanwhile."""
 
 
 @click.command()
@@ -79,8 +89,8 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     is_linked = main != call.workplace.directory
     with call.opened() as stack, OutcomeRows() as outcomes:
         with ProgressLine() as progress:
-            plan = _repair_plan(call, outcomes, progress)
-            source: Exportable = repair.RepairedStack(plan) if plan is not None and plan.steps else stack
+            planned = _planned_repair(call, outcomes, progress)
+            plan, source = planned or (None, stack)
             made = write_skeleton(source, target, is_linked=is_linked, progress=progress)
             names = [table.name for table in stack.tables]
             names += [file for table in plan.tables for file in table.files] if plan is not None else []
@@ -97,19 +107,34 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _repair_plan(call: Call, outcomes: OutcomeRows, progress: ProgressLine) -> RepairPlan | None:
-    """How the stack would be repaired, what becomes of its refs going into `outcomes`.
+def _planned_repair(
+    call: Call, outcomes: OutcomeRows, progress: ProgressLine
+) -> tuple[RepairPlan, Exportable] | None:
+    """How the stack would be repaired, and what that makes of it, be it the same; refs go into `outcomes`.
 
     None where no repair can be planned: what can be read is exported all the same.
     """
-    action = RepairAction(call.workplace, outcomes, is_alone=call.worktree is not None)
-    try:
-        plan, _ = plan_and_run(action, progress, dry_run=True)
-    except (ReftableError, OSError) as error:
-        note(f"no repair can be planned: {safe_message(in_words(error))}")
-        outcomes.clear()
-        return None
-    return plan.made.plan
+    place = call.workplace
+    attempts = _MOST_PLANS
+    while True:
+        try:
+            # Nothing is written to the stack: of its options, the hash function is all that is asked for.
+            plan = plan_repair(
+                place.directory,
+                call.to_read,
+                progress=progress,
+                repository=place.home,
+                mends_around=False,
+            )
+            for kept, changed in repair.judged_refs(plan, progress) if plan.steps else ():
+                outcomes.add(changed, kept)
+            return plan, RepairedStack(plan)
+        except (ReftableError, OSError) as error:
+            outcomes.clear()
+            attempts -= 1
+            if not attempts or not isinstance(error, OutdatedError):
+                note(f"no repair can be planned: {safe_message(in_words(error))}")
+                return None
 
 
 class _Found(NamedTuple):

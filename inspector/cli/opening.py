@@ -173,7 +173,7 @@ class Call:
 
         Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
         """
-        with open_readable(self.workplace.directory, self._to_read) as stack:
+        with open_readable(self.workplace.directory, self.to_read) as stack:
             stack.require_tables()
             try:
                 yield stack
@@ -202,7 +202,7 @@ class Call:
             view: View = stack.merged
             if not alone and self._is_linked:
                 main = self.workplace.surroundings.stacks[0].directory
-                stacks.append(opened.enter_context(open_readable(main, self._to_read)))
+                stacks.append(opened.enter_context(open_readable(main, self.to_read)))
                 view = git.JointView(stack.merged, stacks[1].merged)
             yield stacks, view
 
@@ -219,7 +219,7 @@ class Call:
             yield stack
 
     @property
-    def _to_read(self) -> StackOptions:
+    def to_read(self) -> StackOptions:
         """What reading needs to know beforehand; for all options, git would have to be asked."""
         return StackOptions(hash_id=self.workplace.surroundings.hash_id)
 

@@ -157,6 +157,36 @@ def test_tables_beside_the_list_that_hold_nothing_more_are_not_named(busy: Busy,
     assert run("export", repo.path, tmp_path / "again").code == 3
 
 
+def test_what_can_be_read_is_exported_where_no_repair_can_be_planned(busy: Busy, tmp_path: Path) -> None:
+    """Instead of the list there is a directory, which no repair takes away; and a table is damaged."""
+    repo = busy(Layout())
+    largest = max(map(repo.reftable.joinpath, listed(repo.reftable)), key=os.path.getsize)
+    (repo.reftable / "tables.list").unlink()
+    (repo.reftable / "tables.list").mkdir()
+    data = largest.read_bytes()
+    largest.write_bytes(data[:40] + b"\xff" * 40 + data[80:])
+    with open_readable(repo.reftable) as stack:
+        stack.meet_damage()
+        readable = [ref.name for refs in stack.merged.ref_blocks() for ref in refs]
+    done = run("export", "--json", repo.path, tmp_path / "out")
+    assert done.code == 3
+    assert "no repair can be planned" in done.err
+    assert f"{largest.name}: " in done.err
+    (told,) = done.objects
+    assert told["refs"] == len(readable)
+    assert told["outcomes"] == []
+
+
+def test_a_stack_is_exported_whatever_its_configuration_asks_of_writers(busy: Busy, tmp_path: Path) -> None:
+    repo = busy(Layout())
+    before = seen(repo)
+    repo.git("config", "reftable.blockSize", "none")
+    assert run("compact", repo.path).code == 3
+    done = run("export", repo.path, tmp_path / "out")
+    assert (done.code, done.err) == (0, "")
+    assert seen(opened(repo, tmp_path / "out")) == before
+
+
 def files_stack(tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord]) -> Path:
     """A stack of names that git would not have together, or at all."""
     directory = tmp_path / "stack"

@@ -53,3 +53,14 @@ def test_what_a_repair_would_make_is_exported_as_the_repaired_stack_is(tmp_path:
         for root in (tmp_path / "planned", tmp_path / "repaired")
     )
     assert planned == repaired
+
+
+@pytest.mark.parametrize("seed", thinned(range(200), 20))
+def test_all_damage_can_be_met_before_anything_is_written(tmp_path: Path, seed: int) -> None:
+    original = damaged(tmp_path / "stack", seed)
+    with open_readable(original) as stack:
+        stack.meet_damage()
+        met = list(map(str, stack.damage_met()))
+        blocks = list(stack.merged.ref_blocks()), list(stack.merged.log_blocks())
+        assert list(map(str, stack.damage_met())) == met
+        assert (list(stack.merged.ref_blocks()), list(stack.merged.log_blocks())) == blocks
