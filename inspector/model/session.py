@@ -103,15 +103,9 @@ class Session(Closing):
     def open(cls, directory: Path, *, label: str, options: StackOptions) -> Session:
         """The session on the stack in `directory`; on what can be read of it, if it is broken.
 
-        Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
+        That may be nothing: what to do then is shown as well. Raises `OSError`.
         """
-        stack = open_readable(directory, options)
-        try:
-            stack.require_tables()
-        except BaseException:
-            stack.close()
-            raise
-        return cls(stack, label)
+        return cls(open_readable(directory, options), label)
 
     def close(self) -> None:
         """Close the stack."""

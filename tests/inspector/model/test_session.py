@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import FormatError
 from engine.format import HashId, RefRecord
 from engine.stack import Stack
 from inspector.model import KeyFound, News, RefTrace, Reloaded, RowsRead, Session
@@ -62,12 +61,20 @@ def test_tables_that_others_compacted_away_are_theirs_to_remove(stack: Path) -> 
     assert tables.keys() < set(stack.glob("*.ref"))
 
 
-def test_a_stack_without_a_table_to_read_is_refused_at_once(stack: Path) -> None:
+def test_a_stack_without_a_table_to_read_is_opened_with_what_is_wrong_and_comes_back(stack: Path) -> None:
+    aside = {path: path.read_bytes() for path in stack.iterdir()}
     for table in stack.glob("*.ref"):
         table.unlink()
     (stack / "tables.list").write_bytes(b"../cut")
-    with pytest.raises(FormatError, match="no newline"):
-        open_session(stack)
+    with open_session(stack) as session:
+        assert "no newline" in str(session.view.faults[0])
+        assert session.view.tables == ()
+        for path, data in aside.items():
+            path.write_bytes(data)
+        session.want_reload()
+        work(session)
+        assert session.view.faults == ()
+        assert {stack / table.name for table in session.view.tables} < aside.keys()
 
 
 def test_a_view_has_the_tables_oldest_first_and_their_size(stack: Path) -> None:

@@ -12,17 +12,21 @@ from textual.pilot import Pilot
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import HashId, RefRecord
+from engine.git import find_repository
 from engine.stack import Stack, StackOptions
+from inspector.actions import Workplace
 from inspector.model import Session, broken_text
 from inspector.model.trace import trace_ref
-from inspector.tui import MainScreen
+from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.widgets.tab_line import TabLine
+from tests.support.git import Git
 from tests.support.screens import (
     NARROW,
     OPTIONS,
     WIDE,
     branch,
     branches,
+    drive,
     inspect,
     log,
     make_stack,
@@ -184,6 +188,41 @@ def test_without_a_list_the_tables_of_the_directory_are_shown(stack: Path) -> No
         assert "branch-0000000" in text(pilot)
 
     inspect(stack, steps)
+
+
+def test_a_repository_that_has_lost_its_stack_lands_on_health_and_follows_what_is_put_back(
+    git: Git, tmp_path: Path
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit("one")
+    repo.reftable.rename(tmp_path / "copy")
+    repo.reftable.mkdir()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = pilot.app.screen
+        assert isinstance(screen, MainScreen)
+        assert screen.query_one(TabLine).active == "health"
+        assert "X does not open: tables.list" in shown_lines(pilot.app)[0]
+        assert "stack-lost" in text(pilot)
+        for tab in "12345":
+            await press(pilot, tab, "j", "enter", "l", "b", "y", "backspace", "escape")
+        assert pilot.app.screen is screen
+        await press(pilot, "w", "c")
+        assert "the stack is broken" in text(pilot)
+        await press(pilot, "escape", "w", "r")
+        assert "Nothing to repair" in text(pilot)
+        await press(pilot, "escape")
+        shutil.copytree(tmp_path / "copy", repo.reftable, dirs_exist_ok=True)
+        screen._look()
+        await settle(pilot)
+        assert "does not open" not in text(pilot)
+        await press(pilot, "1")
+        assert "refs/heads/main" in text(pilot)
+
+    repository = find_repository(repo.path)
+    with Session.open(repo.reftable, label="", options=repository.stack_options()) as session:
+        workplace = Workplace(repo.reftable, session.view.options, repository)
+        drive(InspectorApp(session, workplace, watch=3600.0), steps)
 
 
 def test_a_symref_to_a_lost_ref_is_not_said_to_dangle(stack: Path) -> None:
