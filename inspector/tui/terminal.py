@@ -16,11 +16,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import click
 from textual import on
-from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.theme import ThemeProvider
@@ -54,7 +53,7 @@ class TerminalApp(NoticesApp[None]):
 
     TITLE = "reftable-inspector"
     CSS_PATH = Path(__file__).with_name("main.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+    BINDINGS = bindings("app")
 
     crash: Exception | None = None
     """The first error that ended the program."""

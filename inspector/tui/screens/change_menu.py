@@ -6,10 +6,9 @@ None of them changes anything at once: each shows a plan first. What can do noth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual import on
-from textual.binding import BindingType
 
 from inspector.rows import SequenceRows
 from inspector.tui.keys import bindings, key_of
@@ -35,7 +34,7 @@ class ChangeMenu(ListDialog[str | None, Change]):
     z takes the last change back, whichever it was. What is dimmed can do nothing now, and says why.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("change")
+    BINDINGS = bindings("change")
 
     def __init__(self, changes: Sequence[Change], undo: Callable[[], Change]) -> None:
         """`undo` finds out what undo would do, which has to be read; until then it is that of `changes`."""

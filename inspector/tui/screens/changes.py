@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.content import Content
 
 from engine.format import RefRecord
@@ -58,7 +57,7 @@ value and name, as git gives them to a reference-transaction hook. escape stops 
 there is nothing to stop.
 """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("changes")
+    BINDINGS = bindings("changes")
 
     def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
         """`title` says, as plain text, which states these are; `hash_size` is the bytes of an object id."""
@@ -237,7 +236,7 @@ class OutcomesScreen(ListDialog[None, RefOutcome]):
     stay are counted, not listed.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("outcomes")
+    BINDINGS = bindings("outcomes")
 
     def __init__(self, outcomes: OutcomeRows) -> None:
         columns = ref_columns(_outcome_mark, "now", "repaired")

@@ -6,10 +6,9 @@ obey in turn, when it is pasted there, is escaped as it is on screen.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from textual import on
-from textual.binding import BindingType
 
 from engine.format import LogRecord
 from engine.table import Table
@@ -60,7 +59,7 @@ class CopyScreen(ListDialog[None, CopyChoice]):
     table:offset names the file and the byte at which the block begins that holds the record.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("copy")
+    BINDINGS = bindings("copy")
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:
         columns: list[Column[CopyChoice]] = [

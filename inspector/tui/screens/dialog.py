@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from textual import on
 from textual.app import App, ComposeResult
 from textual.await_complete import AwaitComplete
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import ScreenResume
@@ -54,7 +53,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("dialog")
+    BINDINGS = bindings("dialog")
 
     answer: Answer | None = None
     """What the dialog is closed with when the user leaves it."""
@@ -146,7 +145,7 @@ class HelpScreen(Dialog[KeyAction | None]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
+    BINDINGS = bindings("help")
 
     def __init__(self, screen: Screen[Any]) -> None:
         self._actions = key_actions(screen)
@@ -232,7 +231,7 @@ class ConfirmScreen(Dialog[bool]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
+    BINDINGS = bindings("confirm")
 
     def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
         """With `typed`, the button works once that has been typed."""
@@ -334,7 +333,7 @@ class LeadsToScreen(ListDialog[Place, Place]):
     backspace goes back to where you are now.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("leads")
+    BINDINGS = bindings("leads")
 
     def __init__(self, places: Sequence[Place]) -> None:
         column: Column[Place] = Column("", lambda place, _: place_words(place), width=24, flex=1)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
@@ -44,7 +43,7 @@ class ExportScreen(Dialog[Path | None]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("export")
+    BINDINGS = bindings("export")
 
     def __init__(self, arrangement: Arrangement[Any], noun: str) -> None:
         """`noun` is what the rows are."""

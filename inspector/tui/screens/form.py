@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rich.cells import cell_len
 from textual import on
-from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
@@ -55,7 +54,7 @@ class Choice(RadioSet, Generic[Value], inherit_bindings=False):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("choice")
+    BINDINGS = bindings("choice")
 
     def __init__(
         self,
@@ -118,7 +117,7 @@ class FormScreen(Dialog[bool]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("form")
+    BINDINGS = bindings("form")
 
     def __init__(self, heading: str, workplace: Workplace, journal: Journal, *fields: Widget) -> None:
         """`fields` are the lines of the form."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
-from textual.binding import BindingType
 from textual.content import Content
 from textual.events import ScreenResume
 
@@ -66,7 +65,7 @@ class HistoryScreen(ListDialog[None, Event]):
     HistoryScreen #detail { height: auto; min-height: 6; max-height: 50%; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("history")
+    BINDINGS = bindings("history")
 
     def __init__(self, history: History, hash_size: int) -> None:
         """`hash_size` is the bytes of an object id."""

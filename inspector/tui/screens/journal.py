@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.content import Content
 
 from inspector.model import Entry, Journal
@@ -34,7 +32,7 @@ class JournalScreen(ListDialog[None, Entry]):
     JournalScreen #detail { height: auto; max-height: 50%; padding: 0; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("journal")
+    BINDINGS = bindings("journal")
 
     def __init__(self, journal: Journal, warned: Iterable[Notice] = ()) -> None:
         """`warned` are the warnings and errors that were shown."""

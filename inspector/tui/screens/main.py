@@ -10,10 +10,9 @@ snapshot, can change a stack that is broken.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
-from textual.binding import BindingType
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
@@ -45,7 +44,7 @@ class MainScreen(NavigableScreen):
 
     # Not the first that can have it: that is the stack, which would get the keys, and lose them, each time.
     AUTO_FOCUS = "#refs"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("main")
+    BINDINGS = bindings("main")
 
     _awaits_first_check = False
     """Whether the check that comes unasked, when the stack is opened, is still to tell what is wrong."""

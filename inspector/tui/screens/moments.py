@@ -7,10 +7,9 @@ newest first, and leads to the one that is chosen; two of them are compared on a
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
-from textual.binding import BindingType
 
 from engine.errors import ReftableError
 from engine.merge import MergedTable
@@ -54,7 +53,7 @@ the row changed. space marks a moment: d and enter on another row then show what
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("moments")
+    BINDINGS = bindings("moments")
 
     def __init__(self, view: StackView, at: int | None = None) -> None:
         """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""

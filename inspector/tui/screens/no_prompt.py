@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
-from textual.binding import BindingType
 from textual.widgets import Static
 
 from inspector.tui.keys import bindings
@@ -29,7 +28,7 @@ class NoPromptScreen(Dialog[None]):
     NoPromptScreen > .box { width: 72; max-width: 100%; height: auto; padding: 0 2; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("no-prompt")
+    BINDINGS = bindings("no-prompt")
 
     def __init__(self, which: Which) -> None:
         title, sentence = _WORDS[which]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual import on
-from textual.binding import BindingType
 from textual.content import Content
 
 from engine.errors import ReftableError
@@ -37,7 +36,7 @@ class StackSummary(NamedTuple):
 class PickerScreen(ListDialog[StackLocation | None, StackLocation]):
     """Asks which stack; the answer is its location, or None when the user wants none."""
 
-    HELP: ClassVar[str] = """\
+    HELP = """\
 A repository keeps its refs in one stack, which all its worktrees share. Each linked worktree (git \
 worktree add) has a second one, for what is its own: HEAD, refs/bisect, refs/worktree, refs/rewritten. They \
 are independent: choose the one to look at. "main" is the one that all share.
@@ -51,7 +50,7 @@ enter opens the stack under the cursor, escape leaves."""
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("picker")
+    BINDINGS = bindings("picker")
 
     def __init__(
         self, locations: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None

@@ -11,10 +11,9 @@ import traceback
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from textual import on
-from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
@@ -83,7 +82,7 @@ class ActionScreen(Dialog[bool]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("plan")
+    BINDINGS = bindings("plan")
 
     def __init__(self, action: Action[Any], journal: Journal) -> None:
         self._sentence = Static(id="sentence", markup=False)
@@ -281,7 +280,7 @@ class RepairScreen(ActionScreen):
     tables that cannot be kept lie in it. Afterwards the stack is checked again, and z takes the repair back.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("repair")
+    BINDINGS = bindings("repair")
 
     def __init__(self, workplace: Workplace, journal: Journal, locks: tuple[str, ...] = ()) -> None:
         """With `locks`, names of lock files, these are removed, and nothing else is done."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import ClassVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.content import Content
 
 from engine.readable import ReadableStack, open_readable
@@ -47,7 +45,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
     SnapshotsScreen #detail { height: 10; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("snapshots")
+    BINDINGS = bindings("snapshots")
 
     def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
         self._workplace = workplace

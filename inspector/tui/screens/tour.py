@@ -7,11 +7,10 @@ compaction pane shows. The last one ends with a load that both rules have to do 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Resize
@@ -43,7 +42,7 @@ _FRAME: Final = 91
 class TourScreen(Screen[None]):
     """One lesson after the other, then where to go on."""
 
-    HELP: ClassVar[str] = """\
+    HELP = """\
 Six small stacks, one after the other. Of each you say first which tables are merged, and see then.
 
 space marks the table under the cursor, and all between it and those marked; A marks all. enter answers: \
@@ -71,7 +70,7 @@ merge, M what you have marked."""
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("tour")
+    BINDINGS = bindings("tour")
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,10 +17,9 @@ import re
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from textual import events, on
-from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.reactive import var
 
@@ -109,7 +108,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     BlockPane.-low.-hex #block-parts { display: none; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("blocks")
+    BINDINGS = bindings("blocks")
 
     inflatable: var[bool] = var(False, bindings=True)
     """Whether a log block is selected, or something in one."""

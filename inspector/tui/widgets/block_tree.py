@@ -9,10 +9,9 @@ opened only for such a way.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import events, on
-from textual.binding import BindingType
 from textual.message import Message
 
 from engine.layout import SpanKind
@@ -28,7 +27,7 @@ _NARROW: Final = 60
 class BlockTree(VirtualList[Node]):
     """The parts of one table; `current` is the node that is selected."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("block-tree")
+    BINDINGS = bindings("block-tree")
 
     @dataclass
     class ChildrenWanted(Message):

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
 from textual.actions import SkipAction
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Mount, Resize
@@ -56,7 +55,7 @@ SLIM: Final = 64
 class CompactionPane(Vertical, TellsState):
     """What compaction would make of the stack, and why."""
 
-    HELP: ClassVar[str] = HELP
+    HELP = HELP
 
     DEFAULT_CSS = """
     CompactionPane {
@@ -81,7 +80,7 @@ class CompactionPane(Vertical, TellsState):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("compaction")
+    BINDINGS = bindings("compaction")
 
     @dataclass
     class CompactWanted(Message):

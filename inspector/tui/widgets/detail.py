@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import ClassVar, Final
+from typing import Final
 
-from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -43,7 +42,7 @@ MAX_VERSIONS: Final = 100
 class ScrolledText(VerticalScroll):
     """A text that can be given the keys, to scroll it, when it is longer than the pane."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("detail")
+    BINDINGS = bindings("detail")
 
     def allow_focus(self) -> bool:
         """Not a stop on the way from pane to pane while there is nothing to scroll."""

@@ -10,10 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -56,7 +55,7 @@ _BAR_WIDTH: Final = 20
 class HealthPane(Vertical, TellsState):
     """Findings, worst first, and the words for the one under the cursor."""
 
-    HELP: ClassVar[str] = """\
+    HELP = """\
 Health: everything that is known to be wrong with this stack, worst first. X is an error (data is lost, \
 hidden or falsified), ! a warning (clutter, and what no known writer does), i is worth knowing.
 
@@ -87,7 +86,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
     HealthPane > #health-text:focus { border-top: heavy $accent; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("health")
+    BINDINGS = bindings("health")
 
     class Changed(StateMessage):
         """There are other findings than before, other tables have been read, or a check has ended."""

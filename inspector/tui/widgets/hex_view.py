@@ -13,7 +13,6 @@ from typing import ClassVar, Final, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import var
@@ -90,7 +89,7 @@ class HexView(ScrollView, can_focus=True):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("hex")
+    BINDINGS = bindings("hex")
 
     cursor: var[int] = var(0, init=False)
     """The offset of the byte that keys act on; 0 when there is none."""

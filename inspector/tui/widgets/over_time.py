@@ -11,10 +11,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from textual.app import RenderResult
-from textual.binding import BindingType
 from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
@@ -91,7 +90,7 @@ class OverTime(Widget, can_focus=True):
 
     ALLOW_SELECT = False
 
-    HELP: ClassVar[str] = """\
+    HELP = """\
 A stack over time. Each table is a band: it covers the transactions whose records it has, older ones to the \
 left, and lies in the row of its magnitude, the power of two below its size. A transaction adds a narrow \
 band at the right; a merge joins neighbours into one as wide as all of them, which lies higher.
@@ -111,7 +110,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
     OverTime { height: 1fr; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("over-time")
+    BINDINGS = bindings("over-time")
 
     def __init__(self, additions: int = 50) -> None:
         """So many transactions to begin with, one of ADDITIONS."""

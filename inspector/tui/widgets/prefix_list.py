@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
-from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -25,7 +24,7 @@ _MOST_COUNTED: Final = 200
 class PrefixList(VirtualList[TreeRow]):
     """Prefixes and refs; a ref is a row as in the list of refs."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("prefixes")
+    BINDINGS = bindings("prefixes")
 
     class LevelsWanted(Message):
         """A prefix was opened whose children are to be read."""

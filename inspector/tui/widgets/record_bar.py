@@ -6,10 +6,9 @@ It takes no room while it is empty. What is typed is posted; what that means is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -34,7 +33,7 @@ MAX_TYPED: Final = 1000
 class Prompt(Input):
     """A line to type in; `enter` and `escape` leave it for the widget it `leads_to`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("prompt")
+    BINDINGS = bindings("prompt")
 
     @dataclass
     class Left(Message):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from textual import on
-from textual.binding import BindingType
 
 from engine.readable import in_doubt
 from engine.table import Table
@@ -54,7 +53,7 @@ class RefsPane(RecordPane[RefRow]):
     KIND = REFS
     LIST_ID = "refs"
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("refs")
+    BINDINGS = bindings("refs")
 
     def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """As for all panes of records."""

@@ -6,10 +6,9 @@ What is copied and exported is read in workers, by those who are told that it is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from textual import on
-from textual.binding import BindingType
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
@@ -33,7 +32,7 @@ Row = TypeVar("Row", RefRow, LogRow)
 class RecordPane(ArrangedPane[Row]):
     """Refs or reflog entries, with the keys for them."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("records")
+    BINDINGS = bindings("records")
 
     @dataclass
     class RowWanted(Message):

@@ -7,11 +7,10 @@ to show, the cursor, the scroll offset and the marks stay with the files they we
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from rich.segment import Segment
 from textual import on
-from textual.binding import BindingType
 from textual.events import Resize
 from textual.message import Message
 from textual.strip import Strip
@@ -63,7 +62,7 @@ class StackPane(ListPane[Any], EvenLines):
 
     BLANK = False  # it has a border
 
-    HELP: ClassVar[str] = """\
+    HELP = """\
 The stack: every line is one table, a file that is never changed once it is written. Each change of \
 refs adds a table at the bottom; where two tables hold the same ref, the lower one wins. Bars are \
 file sizes. "updates" are the update indexes that a table covers: each transaction has one, and they grow \
@@ -87,7 +86,7 @@ enter shows the refs of one table alone, also of one that the list does not name
 removes it. l lists all that a row leads to. space marks tables for a compaction by hand: the range goes \
 from the first to the last one marked (*), with all between them (|). escape takes the marks away."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("stack")
+    BINDINGS = bindings("stack")
 
     class Chosen(Message):
         """The cursor is on another row: `current` is another one, or a table at another position."""

@@ -7,7 +7,7 @@ way to what is shown its beginning.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from rich.cells import cell_len
 from textual import events
@@ -51,7 +51,7 @@ class StatusLine(Widget):
 
     ALLOW_SELECT = False
 
-    DEFAULT_CSS: ClassVar[str] = """
+    DEFAULT_CSS = """
     StatusLine { height: 1; padding: 0 1; background: $panel; color: $foreground; }
     """
 
@@ -109,7 +109,7 @@ class Breadcrumbs(Widget):
 
     ALLOW_SELECT = False
 
-    DEFAULT_CSS: ClassVar[str] = """
+    DEFAULT_CSS = """
     Breadcrumbs {
         height: 1;
         padding: 0 1;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from rich.segment import Segment
 from textual import events
@@ -27,7 +27,7 @@ class TabLine(Widget):
 
     ALLOW_SELECT = False
 
-    DEFAULT_CSS: ClassVar[str] = "TabLine { height: 2; }"
+    DEFAULT_CSS = "TabLine { height: 2; }"
 
     active: var[str] = var("", init=False)
     """The tab that is shown; none at first."""

@@ -23,7 +23,6 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
 from textual.cache import LRUCache
 from textual.containers import Vertical
 from textual.geometry import Region, Size
@@ -140,7 +139,7 @@ class VirtualList(ScrollView, TellsState, Generic[Row], can_focus=True):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("list")
+    BINDINGS = bindings("list")
 
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""
