@@ -6,6 +6,7 @@ so. Going somewhere from a dialog puts the dialog away: it comes back as it was,
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 from textual import on
@@ -47,9 +48,9 @@ class NavigableScreen(LiveScreen):
 
     _tab_with_keys = "refs"
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of the screen below
-        super().__init__(*args, **options)
-        self._trail = Trail(self._forget)
+    @cached_property
+    def _trail(self) -> Trail:
+        return Trail(self._forget)
 
     def on_unmount(self) -> None:
         """Let go of the dialogs that were put away."""
