@@ -28,7 +28,7 @@ from engine.update import (
 )
 from inspector.actions.base import Action, Plan, Result
 from inspector.actions.workplace import Workplace, command, word
-from inspector.text import counted, error_text, safe_message, safe_name, update_lines
+from inspector.text import counted, error_text, positions_text, safe_message, safe_name, update_lines
 
 
 class Written:
@@ -290,7 +290,7 @@ def _follow_up(stack: Stack, size: int) -> list[str]:
     if segment.end == len(sizes):
         which = f"this table and the newest {counted(len(segment) - 1, 'other', 'others')}"
     else:
-        which = f"tables #{segment.start} to #{segment.end - 1}"
+        which = f"tables {positions_text(segment.positions)}"
     return [f"auto-compaction ({options.policy} rule) will merge {which}"]
 
 

@@ -14,6 +14,7 @@ from engine.stack import Policy, Stack, StackOptions
 from inspector.actions.base import Plan
 from inspector.actions.merging import Compaction, plan_of
 from inspector.actions.workplace import Workplace
+from inspector.text import positions_text
 
 
 class TableRange(NamedTuple):
@@ -30,8 +31,8 @@ class TableRange(NamedTuple):
         ]
 
     def __str__(self) -> str:
-        last = self.end - 1
-        return f"table #{self.first}" if self.first == last else f"tables #{self.first} to #{last}"
+        tables = range(self.first, self.end)
+        return f"{'table' if len(tables) == 1 else 'tables'} {positions_text(tables)}"
 
 
 @dataclass(frozen=True, slots=True)

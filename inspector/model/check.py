@@ -14,6 +14,7 @@ from engine.progress import ProgressCallback
 from engine.readable import open_readable
 from engine.stack import StackOptions
 from engine.table import Table
+from inspector.text import positions_text
 
 Check = Callable[[Path, StackOptions, ProgressCallback], Generator[Finding, None, list[str] | None]]
 """Looks at the stack in a directory and tells what is wrong with it, as it is found. Raises what the
@@ -47,7 +48,5 @@ def diagnose(
 def due_finding(tables: Sequence[Table], suggested: range, policy: str) -> Iterator[Finding]:
     """That the tables at the positions `suggested` are to be merged, if there are any."""
     if suggested:
-        what = (
-            f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be merged"
-        )
+        what = f"by the {policy} rule, tables {positions_text(suggested)} are due to be merged"
         yield Finding(FAULTS["compaction-due"], tables[suggested.start].name, None, what)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         file_size,
         loss_text,
         name_text,
+        positions_text,
         short_id,
         short_table_name,
         shown,
@@ -75,7 +76,7 @@ else:
             "as_json": "json_line log_json ref_json",
             "facts": (
                 "bar bracket columns counted eighths_bar error_text estimate file_size loss_text name_text "
-                "short_id short_table_name shown update_range value_text whole_value"
+                "positions_text short_id short_table_name shown update_range value_text whole_value"
             ),
             "fields": "picked value_fields",
             "layout_words": "copied_value explanation size_text span_value_text title",

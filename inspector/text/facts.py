@@ -99,6 +99,11 @@ def short_table_name(name: str) -> str:
     return safe_text(name.encode("utf-8", "surrogateescape"))
 
 
+def positions_text(tables: range) -> str:
+    """`#3`, `#3 to #7`: where tables stand, of which there is one at least."""
+    return f"#{tables.start}" if len(tables) == 1 else f"#{tables.start} to #{tables[-1]}"
+
+
 def update_range(low: int, high: int) -> str:
     """A range of update indices: `1-3600`, or `7` when it is one."""
     return str(low) if low == high else f"{low}-{high}"

@@ -12,7 +12,7 @@ from engine.merge import Segment
 from engine.stack import Policy
 from inspector.actions import CompactAction, TableRange, Workplace
 from inspector.model import Journal, StackView
-from inspector.text import counted
+from inspector.text import counted, positions_text
 from inspector.tui.screens.form import Choice, FormScreen, field
 
 _Which = Literal["all", "range"] | Policy
@@ -110,4 +110,4 @@ class CompactScreen(FormScreen):
 def _suggestion(segment: Segment) -> str:
     if not len(segment):
         return "nothing to merge"
-    return f"#{segment.start} to #{segment.end - 1} ({counted(len(segment), 'table')})"
+    return f"{positions_text(segment.positions)} ({counted(len(segment), 'table')})"

@@ -22,7 +22,7 @@ from engine.stack import UnlistedFile
 from inspector import actions
 from inspector.model import AsOf, PlanPlace, RecordPlace, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
-from inspector.text import age_text, counted, safe_name
+from inspector.text import age_text, counted, positions_text, safe_name
 from inspector.tui import screens, widgets
 from inspector.tui.keys import bindings
 from inspector.tui.notices import NoticesApp
@@ -242,7 +242,7 @@ class MainScreen(NavigableScreen):
         few = "" if tables > 1 else "there is nothing to merge"
         merged = f"merge {counted(tables, 'table')}, or some of them, into one"
         if len(marked) > 1:
-            merged = f"merge the marked tables, #{marked[0]} to #{marked[-1]}, into one"
+            merged = f"merge the marked tables, {positions_text(marked)}, into one"
         beside = counted(len(self._unlisted), "file") if self._unlisted else "nothing"
         errors = self._health_known.counts().errors
         known = f"{counted(errors, 'error')}: check all and " if errors else "check all, and "
