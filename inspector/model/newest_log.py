@@ -30,11 +30,11 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
         return None
     if (table.footer.log_index_offset or table.size) - table.footer.log_offset > LOG_BYTES:
         head = table.read_log(b"HEAD")
-        return None if head is None or not _is_entry(head) else NewestEntry(head, exact=False)
+        return None if head is None or not is_entry(head) else NewestEntry(head, exact=False)
     newest: LogRecord | None = None
     for records in table.log_blocks():
         for record in records:
-            if _is_entry(record) and (newest is None or record.update_index > newest.update_index):
+            if is_entry(record) and (newest is None or record.update_index > newest.update_index):
                 newest = record
         if stopped():
             break
@@ -44,5 +44,6 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
     return None if newest is None else NewestEntry(newest, exact=damage is None)
 
 
-def _is_entry(record: LogRecord) -> bool:
+def is_entry(record: LogRecord) -> bool:
+    """Whether it is an entry of a reflog: not one that was deleted, nor the marker of an empty log."""
     return not (record.is_deletion or record.is_marker)

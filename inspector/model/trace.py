@@ -16,6 +16,7 @@ from engine.merge import MergedTable, Version
 from engine.readable import ReadableTable
 from engine.table import Table
 from inspector import rows
+from inspector.model.newest_log import is_entry
 
 if TYPE_CHECKING:
     from inspector.model.view import StackView
@@ -142,10 +143,9 @@ def _logs(
                 if record.name != name:
                     return tuple(found), False, None
                 looked_at += 1
-                is_entry = not (record.is_deletion or record.is_marker)
-                if looked_at > MAX_LOG_RECORDS or (len(found) == MAX_LOGS and is_entry):
+                if looked_at > MAX_LOG_RECORDS or (len(found) == MAX_LOGS and is_entry(record)):
                     return tuple(found), True, None
-                if is_entry:
+                if is_entry(record):
                     found.append(rows.log_row(record, positions.get(table, 0)))
     except (ReftableError, OSError) as error:
         return tuple(found), False, error
