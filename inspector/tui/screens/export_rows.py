@@ -16,6 +16,7 @@ from inspector.rows import Entries, ExportError, SortedRows, check_export_path, 
 from inspector.text import safe_name
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import Dialog
+from inspector.tui.widgets.record_bar import count_text
 from inspector.tui.work import Job, failure_text
 
 BATCH: Final = 1024
@@ -58,8 +59,7 @@ class ExportScreen(Dialog[Path | None]):
         source = self._arrangement.source
         self._path.cursor_blink = False
         self._path.focus()
-        count = f"{source.count:,}{'' if source.complete else '+'}"
-        self._say(f"{count} {self._noun}; the format is told by the ending of the name")
+        self._say(f"{count_text(source)} {self._noun}; the format is told by the ending of the name")
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         self._said.set_class(wrong, "-wrong")

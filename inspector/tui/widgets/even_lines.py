@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 
 class EvenLines(Widget):
-    """Of a widget that has nothing of its own but a border, has three lines made, not all of them one by one.
+    """A widget that shows nothing but its border: three of its lines are made, and the middle one repeated.
 
     Textual draws everything that is not hidden, and a list lies in half a dozen containers as large as it is:
     most lines that are drawn are of these, and none of them is seen. It is not the first base of a class:

@@ -192,9 +192,9 @@ def state_text(
     shape = now.shape
     parts: list[str] = []
     if shape.row_filter is not None:
-        parts.append(f"{_count(now.base)} of {_count(now.natural)}")
+        parts.append(f"{count_text(now.base)} of {count_text(now.natural)}")
     elif shape.shows_deletions or not isinstance(shape.scope, WholeStack):
-        parts.append(f"{_count(now.natural)} {kind.noun}")
+        parts.append(f"{count_text(now.natural)} {kind.noun}")
     if shape.order or shape.backwards:
         parts.append(f"sort: {kind.orders[shape.order].name} {MARKS[shape.backwards]}")
     if shape.shows_deletions:
@@ -227,7 +227,8 @@ def nothing_text(kind: RecordKind[Any], now: Arrangement[Any] | None) -> str:
     )
 
 
-def _count(rows: RowPages[Any, Any]) -> str:
+def count_text(rows: RowPages[Any, Any]) -> str:
+    """`12,431`, or `8,192+` as long as there may be more."""
     return f"{rows.count:,}{'' if rows.complete else '+'}"
 
 
