@@ -44,11 +44,9 @@ if TYPE_CHECKING:
         decode_index as decode_index,
         decode_key as decode_key,
         decode_log_key as decode_log_key,
-        decode_logs as decode_logs,
         decode_objects as decode_objects,
         decode_refs as decode_refs,
         encode_head as encode_head,
-        encode_log as encode_log,
         encode_ref as encode_ref,
     )
     from engine.format.header import (
@@ -87,7 +85,6 @@ if TYPE_CHECKING:
     from engine.format.raw_record import (
         Encoded as Encoded,
         RawRefs as RawRefs,
-        log_time as log_time,
         parted as parted,
         raw_committer as raw_committer,
         split_logs as split_logs,
@@ -154,8 +151,8 @@ else:
             "block": "Block Read read_block read_size",
             "codec": (
                 "DELETION LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 add_up check_end common_prefix "
-                "decode_index decode_key decode_log_key decode_logs decode_objects decode_refs encode_head "
-                "encode_log encode_ref"
+                "decode_index decode_key decode_log_key decode_objects decode_refs encode_head "
+                "encode_ref"
             ),
             "header": (
                 "BLOCK_HEADER_SIZE BLOCK_TYPES CRC DEFAULT_BLOCK_SIZE DEFAULT_RESTART_INTERVAL "
@@ -165,7 +162,7 @@ else:
                 "checksum_fault checksums footer_size header_fields header_size policy_size"
             ),
             "malformed": "Excessive Malformed",
-            "raw_record": "Encoded RawRefs log_time parted raw_committer split_logs split_refs",
+            "raw_record": "Encoded RawRefs parted raw_committer split_logs split_refs",
             "record": (
                 "LOG_KEY_TAIL IndexRecord LogRecord ObjectRecord RefRecord compiled decimal_zone log_key "
                 "log_order logs_ascend ref_key refs_ascend"
