@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from engine import salvage
 from engine.format import U64_MAX, RefRecord, limits_in_name
+from engine.fsck import Limits
 from engine.repair.draft import Draft
 from engine.repair.files import TableFile
 from engine.repair.objects import told_by_objects
@@ -53,12 +54,13 @@ def _restore(draft: Draft, chosen: Sequence[TableFile], known: Mapping[int, Sequ
         Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN) for name in missing
     ]
     inputs = [file.readable for file in chosen]
-    beside = [
-        (name, file.input.limits)
+    left: dict[str, Limits | None] = dict.fromkeys(missing)
+    left |= {
+        name: file.input.limits if file.input is not None else None
         for name, file in draft.known.files.items()
-        if name not in names and file.input is not None
-    ]
-    others += displaced(inputs, beside, draft.before)
+        if name not in names
+    }
+    others += displaced(inputs, [*left.items()], draft.before)
     for at, found in restored_refs(draft.known.path, inputs, others, known).items():
         salvaged = inputs[at].salvaged
         if salvaged is not None and draft.selected(chosen[at].file):

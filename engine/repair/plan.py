@@ -7,7 +7,7 @@ damaged files were salvaged into, which is not done again.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -215,8 +215,8 @@ def damages(plan: RepairPlan) -> list[Damage]:
     ]
     inputs = [one for table in plan.tables for one in table.inputs]
     covered = merged_ranges(one.covered for one in inputs)
-    beside = [(left.file, left.limits) for left in plan.left_out if not left.is_listed]
-    found += displaced(inputs, beside, () if plan.has_lost_names else plan.before)
+    others = [(left.file, left.limits) for left in plan.left_out]
+    found += displaced(inputs, others, () if plan.has_lost_names else plan.before)
     for left in plan.left_out:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
@@ -237,25 +237,27 @@ def damages(plan: RepairPlan) -> list[Damage]:
 
 
 def displaced(
-    inputs: Sequence[Input], beside: Iterable[tuple[str, Limits | None]], listed: Sequence[Input]
+    inputs: Sequence[Input], others: Sequence[tuple[str, Limits | None]], listed: Sequence[Input]
 ) -> list[Damage]:
     """The tables in whose files other tables lie, and which no file has, by the names of the files.
 
-    `inputs` are the files of the repaired stack, `beside` those that are no part of it, with the update
-    indexes read of them. A file that has those of its place among the `listed` ones, which are in the order
-    of the list, and a name that is none of an older table, has a wrong name, and nothing was lost by that.
+    `inputs` are the files of the repaired stack, `others` those that are no part of it or missing, with the
+    update indexes read of them, or of their names. A file that has those of its place among the `listed`
+    ones, which are in the order of the list, has a wrong name, and nothing was lost by that: unless its name
+    is that of an older table, or another name tells its update indexes.
     """
     covered, in_place = merged_ranges(one.covered for one in inputs), _in_place(listed)
     found = [(one.file, one.covered) for one in inputs]
-    found += [(file, limits) for file, limits in beside if limits and covers(covered, *limits)]
-    named = [(file, limits_in_name(file) or limits) for file, limits in found]
+    told = {limits_in_name(file) for file, _ in (*found, *others)}
+    found += [(file, limits) for file, limits in others if limits and covers(covered, *limits)]
     end = covered[-1][1] if covered else 0
     return [
         Damage(file, None, low, high, salvage.UNKNOWN)
-        for file, (low, high) in named
+        for file, limits in found
+        for low, high in (limits_in_name(file) or limits,)
         if low <= high < HIGHEST_LIMIT
         and not covers(covered, low, high)
-        and not (file in in_place and end <= low)
+        and not (file in in_place and end <= low and limits not in told)
     ]
 
 

@@ -38,7 +38,7 @@ from engine.repair.choice import Candidate, arranged, choose, follow_each_other,
 from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
-from engine.repair.originals import is_made_of, originals
+from engine.repair.originals import copies, is_made_of, originals
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
@@ -194,6 +194,10 @@ class _Planner(Draft):
         usable = [file for file in present if file.input is not None]
         if self.only is not None:
             return [[file] for file in usable]
+        for file, other in copies(known.path, usable):
+            why = f"a copy of {other.file}, over the table that had this name"
+            self.leave(StepKind.SET_ASIDE, file, joined([why, *file.reasons]), is_held=True)
+            usable.remove(file)
         candidates = [file.candidate(is_listed=True) for file in usable]
         if not follow_each_other(candidates):
             for file in usable:

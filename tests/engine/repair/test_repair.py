@@ -1431,6 +1431,33 @@ def test_what_a_table_held_that_another_one_was_copied_over_is_lost(tmp_path: Pa
     assert room_for_refs(mended.plan) is None
 
 
+@pytest.mark.parametrize("size", [0, 1], ids=["same", "damaged"])
+def test_a_copy_over_a_newer_table_hides_no_newer_value(tmp_path: Path, size: int) -> None:
+    """Listed last, it has an older one; what is damaged is no copy, and merged as git reads it."""
+    tables = many(tmp_path)
+    tables[5].write_bytes(tables[1].read_bytes() + bytes(size))
+    before = value(0, 5)
+    mended = mend(tmp_path)
+    assert [(one.low, one.high) for one in damages(mended.plan)] == [(6, 6)]
+    assert (refs(tmp_path)[NAMES[0]] == before) == (not size)
+    assert mended.told[NAMES[0]] == "doubtful"
+    assert [step.file for step in mended.plan.of(StepKind.SET_ASIDE)] == [tables[5].name] * (not size)
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["cut", "gone"])
+def test_the_newest_table_under_which_an_older_one_lies_that_its_name_misses_is_lost(
+    tmp_path: Path, is_there: bool
+) -> None:
+    tables = many(tmp_path)
+    swap(tables[4], tables[5])
+    if is_there:
+        tables[4].write_bytes(b"")
+    else:
+        tables[4].unlink()
+    mended = mend(tmp_path)
+    assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [(tables[5].name, 6, 6)]
+
+
 def test_of_two_tables_that_were_exchanged_the_loss_of_one_is_told(tmp_path: Path) -> None:
     tables = many(tmp_path)
     swap(tables[2], tables[4])
@@ -1443,7 +1470,7 @@ def test_of_two_tables_that_were_exchanged_the_loss_of_one_is_told(tmp_path: Pat
 def test_a_table_within_the_limits_of_others_that_are_merged_is_lost_all_the_same(tmp_path: Path) -> None:
     """Between the limits of what was merged lie update indexes that none of the inputs has."""
     tables = many(tmp_path)
-    tables[5].write_bytes(tables[1].read_bytes())
+    tables[5].write_bytes(tables[1].read_bytes() + b"x")
     tables[2].unlink()
     mended = mend(tmp_path)
     [merged] = [table for table in mended.plan.tables if len(table.files) > 1]
