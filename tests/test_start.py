@@ -45,8 +45,10 @@ BESIDE = {"engine.fsck.beside", "engine.stack.holders", "engine.stack.unlisted"}
 DAMAGED = {
     "engine.repair.damaged",
     "engine.repair.judging",
+    "engine.repair.originals",
     "engine.repair.restoring",
-    "engine.snapshot.undo",
+    "engine.salvage.gaps",
+    "engine.snapshot.manifest",
 }
 MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
 

@@ -6,7 +6,8 @@ May import all wings but `update`.
     inputs        files, and their records as they come into the repaired stack
     choice        which tables make up a stack when its list does not say, or says what cannot be
     files         what is known of the stack, each file looked at once
-    originals     what a table was made of, where that is still beside it, and one of both is damaged; copies
+    originals     what a table was made of, where that is still beside it, and one of both is damaged
+    copies        tables that were copied over others
     restoring     refs that their reflogs restore
     draft         a plan in the making
     tables        the tables of the repaired stack

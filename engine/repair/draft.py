@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
+from engine import snapshot as snapshots
 from engine.format import limits_in_name
 from engine.fsck import Severity
 from engine.repair.files import Evidence, TableFile, words_for
@@ -27,10 +29,8 @@ class Draft:
 
     `set_aside` and `take_up` name the tables for which another than the safest option is wanted. `fitting`
     are those not listed that are taken up unasked; `before` are those listed that can be read, as git reads
-    them; `is_list_whole` unless tables are chosen anew
-    from all that are present; `beside` are those left out that may count all the
-    same. No new table gets a name of `taken`: also not one that the list alone has, or a
-    snapshot, since a name never returns.
+    them; `is_list_whole` unless tables are chosen anew from all that are present; `beside` are those left out
+    that may count all the same.
     """
 
     def __init__(
@@ -56,7 +56,16 @@ class Draft:
         self.fitting: set[str] = set()
         self.is_list_whole = True
         self.beside: list[Input] = []
-        self.taken: set[str] = set()
+
+    @cached_property
+    def taken(self) -> set[str]:
+        """The names that no new table gets.
+
+        The list alone may have one, or a snapshot: a name never returns.
+        """
+        known = self.known
+        of_snapshots = snapshots.names_known(snapshots.list_snapshots(known.path))
+        return {*known.entries, *self.listed, *of_snapshots}
 
     def selected(self, name: str) -> bool:
         """Whether a file is to be repaired."""

@@ -3,19 +3,15 @@
 A process that dies before it has removed what it merged leaves all of it. Then nothing of a damaged table is
 needed: they have each of its records. And nothing of them is, where one of them is damaged, and the table is
 sound. That they are these, and not tables of another history, is seen by what can still be read of both.
-
-And the tables that were copied over others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from filecmp import cmp
 from operator import attrgetter
 from pathlib import Path
 
 from engine.format import U64_MAX, Encoded, RefRecord, limits_in_name
-from engine.fsck import Limits
 from engine.merge import side_by_side
 from engine.repair.choice import choose
 from engine.repair.files import TableFile
@@ -23,25 +19,6 @@ from engine.repair.inputs import Input, Located, OpenInputs, all_logs, located_n
 from engine.repair.plan import Damage
 from engine.salvage import UNKNOWN, item_key
 from engine.stack import covers, merged_ranges
-
-
-def copies(directory: Path, listed: Sequence[TableFile]) -> list[tuple[TableFile, TableFile]]:
-    """The listed tables that are copies of others under names that tell of other ones, each with that.
-
-    Merged where the list has them, they would hide newer values than their own. Raises `OSError`.
-    """
-    sound: dict[Limits, list[TableFile]] = {}
-    for file in listed:
-        if not file.rewrites:
-            sound.setdefault(file.readable.limits, []).append(file)
-    found: list[tuple[TableFile, TableFile]] = []
-    for limits, files in sound.items():
-        right, *others = sorted(files, key=lambda file: limits_in_name(file.file) != limits)
-        for other in others:
-            has_other_name = limits_in_name(other.file) not in (None, limits)
-            if has_other_name and cmp(directory / right.file, directory / other.file, shallow=False):
-                found.append((other, right))
-    return found
 
 
 def originals(directory: Path, made: TableFile, beside: Sequence[TableFile]) -> list[TableFile]:

@@ -35,14 +35,13 @@ from engine.fsck import Finding, Severity, check_repository, fsck, once_each
 from engine.git import Repository
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
+from engine.repair.copies import copies
 from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
-from engine.repair.originals import copies, is_made_of, originals
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
-from engine.snapshot import list_snapshots, names_known
 from engine.stack import (
     LIST_LOCK,
     LOCK_SUFFIX,
@@ -146,7 +145,6 @@ class _Planner(Draft):
         known = self.known
         lines, self.left = known.listed()
         self.listed = once_each(lines, {name: limits for name in lines if (limits := limits_in_name(name))})
-        self.taken.update(known.entries, self.listed, names_known(list_snapshots(known.path)))
         is_list_damaged = (
             not self.listed or bool(self.left) or b"\0" in (known.raw or b"") or known.is_list_cut
         )
@@ -251,6 +249,9 @@ class _Planner(Draft):
         damaged = [file for file in usable if file.losses is not None]
         if not damaged:
             return
+        # What few stacks need is imported for those.
+        from engine.repair.originals import originals
+
         known, left = self.known, self._left_by_changes() | self.set_aside
         limits = {
             name: stated
@@ -338,7 +339,11 @@ class _Planner(Draft):
         Where all can be read, fsck has told.
         """
         known, found = self.known, set[str]()
-        for table in tables if known.files_with("orphan-damaged", "orphan-doubtful") else ():
+        if not known.files_with("orphan-damaged", "orphan-doubtful"):
+            return found
+        from engine.repair.originals import is_made_of
+
+        for table in tables:
             if not table.is_kept or table.files[0] not in self.listed:
                 continue
             low, high = table.limits
