@@ -85,7 +85,6 @@ if TYPE_CHECKING:
     from engine.format.raw_record import (
         Encoded as Encoded,
         RawRefs as RawRefs,
-        parted as parted,
         raw_committer as raw_committer,
         split_logs as split_logs,
         split_refs as split_refs,
@@ -162,7 +161,7 @@ else:
                 "checksum_fault checksums footer_size header_fields header_size policy_size"
             ),
             "malformed": "Excessive Malformed",
-            "raw_record": "Encoded RawRefs parted raw_committer split_logs split_refs",
+            "raw_record": "Encoded RawRefs raw_committer split_logs split_refs",
             "record": (
                 "LOG_KEY_TAIL IndexRecord LogRecord ObjectRecord RefRecord compiled decimal_zone log_key "
                 "log_order logs_ascend ref_key refs_ascend"

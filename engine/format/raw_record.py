@@ -81,6 +81,21 @@ class RawRefs:
             last_key = key
         return RawRefs([item[0] for item in items], encoded, ids)
 
+    def kinds_and_tails(self) -> tuple[bytes, list[bytes]]:
+        """What `parted` tells of each."""
+        kinds = bytearray()
+        tails: list[bytes] = []
+        for key, record in zip(self.keys, self.encoded, strict=True):
+            second = record[1]
+            if (record[0] | second) < 0x80:
+                kinds.append(second & 7)
+                tails.append(record[2 + (second >> 3) :])
+            else:
+                kind, tail = parted(key, record)
+                kinds.append(kind)
+                tails.append(tail)
+        return bytes(kinds), tails
+
     def between(self, start: int, stop: int) -> RawRefs:
         """Those from the number `start` on in front of the number `stop`."""
         return RawRefs(self.keys[start:stop], self.encoded[start:stop], self.ids[start:stop])
@@ -232,9 +247,13 @@ def split_refs(
     refs, pos, last_key, spent = cut_refs(data, pos, end, key, spent, *numbers)
     items: list[Encoded] = []
     for name, record in zip(refs.keys, refs.encoded, strict=True):
-        kind, tail = parted(name, record)
-        prefix = record[0] if record[0] < 0x80 else get_varint(record, 0)[0]
-        items.append((name, key, prefix, kind, len(tail), record))
+        prefix, second = record[0], record[1]
+        if (prefix | second) < 0x80:
+            items.append((name, key, prefix, second & 7, len(record) - 2 - (second >> 3), record))
+        else:
+            prefix, at = get_varint(record, 0)
+            second, at = get_varint(record, at)
+            items.append((name, key, prefix, second & 7, len(record) - at - (second >> 3), record))
         key = name
     return items, pos, last_key, spent
 

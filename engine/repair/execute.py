@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
-from engine.format import LOG, MAX_BLOCK_SIZE, REF, parse_table_list, parted
+from engine.format import LOG, MAX_BLOCK_SIZE, REF, parse_table_list
 from engine.fsck import Severity, check_file, testify
 from engine.progress import Progress, ProgressCallback
 from engine.repair.digest import Digest
@@ -310,8 +310,7 @@ class _Work:
         digest = Digest()
         done = 0
         for refs in source.raw_refs(table.limits[0]):
-            parts = [*map(parted, refs.keys, refs.encoded)]
-            digest.take(REF, refs.keys, bytes([kind for kind, _ in parts]), [tail for _, tail in parts])
+            digest.take(REF, refs.keys, *refs.kinds_and_tails())
             writer.add_raw_refs(refs)
             done = self._wrote(table, done + len(refs.keys))
         for logs in source.encoded_logs():

@@ -110,6 +110,12 @@ def test_a_restart_point_takes_three_bytes_more() -> None:
     assert writer.add(b"bb", 1, tail_of(1)[4:])
 
 
+def test_kinds_and_tails_are_those_that_were_stored_however_long_the_names_are() -> None:
+    names = [b"HEAD", *numbered(20), b"x" * 40, b"x" * 200, b"x" * 400]
+    refs = cut_out(filled(names, interval=4).finish(b""))
+    assert refs.kinds_and_tails() == (bytes([1] * len(names)), [*map(tail_of, range(len(names)))])
+
+
 @pytest.mark.parametrize("interval", [1, 3, 16])
 @pytest.mark.parametrize("source_interval", [1, 4, 16])
 @pytest.mark.parametrize("capacity", [120, 300, 4096])
