@@ -271,3 +271,37 @@ def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> No
         imported & (dialogs | needed_there | {"textual.widgets._text_area", "inspector.actions.adding"})
         == set()
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["tables"], []),
+        (["refs"], []),
+        (["resolve", "HEAD"], []),
+        (["export", ".", "copy"], []),
+        (["fsck"], ["config"]),
+        (["compact", "--all"], ["config"]),
+        (["repair", "--apply"], ["config"]),
+        (["add"], ["config", "cat-file"]),
+    ],
+    ids=lambda value: value[0] if value else "nothing",
+)
+def test_git_is_started_only_for_what_it_alone_knows(
+    git: Git, tmp_path: Path, words: list[str], asked: list[str]
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    oid = repo.commit().hex()
+    told, program = tmp_path / "told", tmp_path / "git"
+    program.write_text(f'#!/bin/sh\necho "$1" >>"{told}"\nexec "{git.program}" "$@"\n')
+    program.chmod(0o755)
+    told.touch()
+    subprocess.run(
+        [sys.executable, "-m", "inspector", *words],
+        cwd=repo.path,
+        env={**git.environment, "PYTHONPATH": str(ROOT), "REFTABLE_GIT": str(program)},
+        input=f"create refs/heads/new {oid}\n".encode(),
+        capture_output=True,
+        check=True,
+    )
+    assert told.read_text().split() == asked

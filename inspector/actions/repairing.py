@@ -229,7 +229,8 @@ class RepairAction(Action[PlannedRepair]):
             with suppress(Cancelled):
                 progress(far)
 
-        errors = self.errors(told)
+        mended = tuple(dict.fromkeys(step.file for step in plan.made.plan.steps if step.kind.is_around))
+        errors = self.errors(told, is_mended=bool(mended))
         left = counted(len(errors), "error") if errors else "no errors"
         lines = []
         if not self.is_unlocking:
@@ -238,7 +239,6 @@ class RepairAction(Action[PlannedRepair]):
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_message(one.message)}" for one in errors[:3])
         warnings += (plan.made.gc,) if plan.made.gc else ()
-        mended = tuple(dict.fromkeys(step.file for step in plan.made.plan.steps if step.kind.is_around))
         kept = done.snapshot.lost if done.snapshot is not None and mended else None
         is_kept = kept is not None and any(kept.glob("HEAD-*"))
         made = Repaired(
@@ -259,10 +259,10 @@ class RepairAction(Action[PlannedRepair]):
         snapshot = done.snapshot if undoable else None
         return Result(f"Done. Checked again: {left}.", tuple(lines), warnings, made, snapshot)
 
-    def errors(self, progress: ProgressCallback) -> list[Finding]:
-        """Check the whole stack: the errors in it as it is now."""
+    def errors(self, progress: ProgressCallback, *, is_mended: bool = False) -> list[Finding]:
+        """Check the whole stack: the errors in it as it is now, and in a repository that `is_mended`."""
         around = self._around
-        if around is not None:  # what it states may be another by now
+        if around is not None and is_mended:  # what it states is another by now
             around = find_repository(around.path)
         options = self.workplace.options if around is None else around.stack_options()
         found = [] if around is None else [*check_repository(around)]
