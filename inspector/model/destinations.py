@@ -134,7 +134,7 @@ def _elsewhere(
     stack = open_readable(directory, view.options, names=names)
     faults = [table.fault for table in stack.tables if isinstance(table, ReadableTable)]
     if faults and all(isinstance(fault, MissingTableError) for fault in faults):
-        return f"{words} is not there any more"
+        return f"There is no {words} any more"
     return InList(kind, Elsewhere(StackView(stack), words))
 
 
@@ -144,9 +144,9 @@ def _bytes(view: StackView, name: str, directory: Path | None, offset: int | Non
     table = open_table(os.path.join(directory or view.directory, name), name, view.hash_id)
     words = f"{file_words(name)} ({_beside(directory)})"
     if isinstance(table.fault, MissingTableError):
-        return f"{file_words(name)} is not there any more"
+        return f"There is no {file_words(name)} any more"
     if table.fault is not None and not table.size:
-        return f"there are no bytes to show: {error_text(table.fault)}"
+        return f"There are no bytes to show: {error_text(table.fault)}"
     return InBytes(table, offset, words=words)
 
 
@@ -165,7 +165,7 @@ def _record(
     except (ReftableError, OSError) as error:
         return error_text(error)
     if found is None:
-        return f"{file_words(file)} has no such record of {shown(name)}"
+        return f"There is no such record of {shown(name)} in {file_words(file)}"
     return InBytes(at.table, found[0], key, at.words)
 
 
@@ -186,7 +186,7 @@ def _ref(view: StackView, name: bytes, scope: Scope) -> InList | str:
     for one, row in _rows_at(REFS, view, scope, name):
         if row.record.name == name:
             return InList("refs", one, row.key)
-    return f"there is no ref {shown(name)} in this stack (any more)"
+    return f"There is no ref {shown(name)} in this stack (any more)"
 
 
 def _entry(view: StackView, name: bytes, update_index: int | None, scope: Scope) -> InList | str:
@@ -195,5 +195,5 @@ def _entry(view: StackView, name: bytes, update_index: int | None, scope: Scope)
         if row.record.name == name and update_index in (None, row.record.update_index):
             return InList("logs", one, row.key)
     if update_index is None:
-        return f"{shown(name)} has no reflog entries in this stack"
-    return f"the reflog entry of {shown(name)} at update {update_index} is not there (any more)"
+        return f"There are no reflog entries of {shown(name)} in this stack"
+    return f"The reflog entry of {shown(name)} at update {update_index} is not there (any more)"

@@ -54,9 +54,9 @@ class CompactScreen(FormScreen):
         options: list[tuple[_Which, str]] = [("all", f"all: {counted(len(sizes), 'table')}")]
         for policy, name in rules.items():
             segment = replace(workplace.options, policy=policy).suggestion(sizes)
-            own = ", the rule of this stack" if policy == workplace.options.policy else ""
+            own = " (this stack's)" if policy == workplace.options.policy else ""
             self._ranges[policy] = segment.positions
-            options.append((policy, f"{name}: {_suggestion(segment)}{own}"))
+            options.append((policy, f"{name}{own}: {_suggestion(segment)}"))
         options.append(("range", "a range of tables, as numbered on the main screen"))
         self._which: Choice[_Which] = Choice(options, vertical=True, id="which")
         self._first = Input(placeholder="0 is the oldest", compact=True, id="first")

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import Button, Input, RadioButton, RadioSet, Static, TextArea
@@ -39,7 +40,9 @@ class _Option(RadioButton):
 
 
 class Choice(RadioSet, Generic[Value], inherit_bindings=False):
-    """One of a few options, beside each other or one above the other: `(*) this  ( ) that`.
+    """One of a few options: `(*) this  ( ) that`.
+
+    They are beside each other where there is room, or else, or if `vertical`, one above the other.
 
     Arrows choose at once, since enter is the form's.
 
@@ -48,9 +51,11 @@ class Choice(RadioSet, Generic[Value], inherit_bindings=False):
 
     DEFAULT_CSS = """
     Choice {
-        & > _Option { width: auto; margin-right: 2; }
+        width: 1fr;
+        & > _Option { width: auto; max-width: 100%; text-wrap: nowrap; text-overflow: ellipsis; }
         & > _Option.-on > .toggle--label { text-style: bold; }
         &.-beside { layout: horizontal; height: 1; }
+        &.-beside > _Option { margin-right: 2; }
     }
     """
 
@@ -68,7 +73,13 @@ class Choice(RadioSet, Generic[Value], inherit_bindings=False):
         self._chosen = self._values.index(chosen) if chosen is not None else 0
         labels = (Content(label) for _value, label in options)
         self._buttons = [_Option(label, number == self._chosen) for number, label in enumerate(labels)]
+        self._vertical = vertical
         super().__init__(*self._buttons, id=id, classes="" if vertical else "-beside", compact=True)
+
+    def on_resize(self, event: Resize) -> None:
+        """Beside each other as long as all are seen."""
+        needed = sum(cell_len(button.label.plain) + 6 for button in self._buttons) - 2
+        self.set_class(not self._vertical and needed <= event.size.width, "-beside")
 
     @property
     def value(self) -> Value:

@@ -206,7 +206,7 @@ class NavigableScreen(LiveScreen):
             if self.app.screen is not origin:
                 return  # the user has gone elsewhere
             if isinstance(at, str):
-                self.notify(at[:1].upper() + at[1:] + ".", severity="warning", markup=False)
+                self.notify(f"{at}.", severity="warning", markup=False)
             else:
                 if isinstance(place, MomentPlace) and isinstance(at, InList) and active == "logs":
                     at = at._replace(kind="logs")  # the list stays that the user was at

@@ -9,7 +9,7 @@ from textual.content import Content
 from engine.merge import Comparison, ComparisonKind
 from engine.stack import Policy
 from inspector.model import Blocked, PastCompaction, Study
-from inspector.text import error_text, estimate, file_size, safe_name
+from inspector.text import counted, error_text, estimate, file_size, safe_name
 from inspector.tui.widgets.axis import Axis, stacked
 
 LEGEND: Final = "? asked  = compared  ┃ needed  R range  L log2  G geometric  M marked"
@@ -281,7 +281,8 @@ def merge_lines(study: Study) -> list[Content]:
     share = percent(read, sum(table.size for table in study.tables))
     return [
         Content.assemble(
-            (what, "bold"), f"rewrites {share} of the stack, {len(study.tables):,} → {after:,} tables."
+            (what, "bold"),
+            f"rewrites {share} of the stack, {len(study.tables):,} → {counted(after, 'table')}.",
         ),
         Content.assemble(how, bytes_text, (_tombstones(target), "$foreground-muted")),
     ]

@@ -319,7 +319,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         else:
             title = rule if rule == "log2" else f"geometric ×{question.factor} (+ -)"
             about = (
-                f"{len(course.begin):,} → {end.tables:,} tables, at most {course.most:,}; "
+                f"{len(course.begin):,} → {counted(end.tables, 'table')}, at most {course.most:,}; "
                 f"wrote {end.written / course.added:.1f}× what was added"
             )
         lines = [Content.assemble((f"{title}  ", "bold"), about)]

@@ -20,8 +20,8 @@ from inspector.rows import RowPages
 from inspector.text import shown
 from inspector.tui.keys import bindings
 
-MARKS: Final = ("v", "^")
-"""Behind the title of the column that rows are sorted by: downwards, and backwards."""
+MARKS: Final = ("^", "v")
+"""Behind the title of the column that rows are sorted by: the least first, and the most first."""
 
 Which: TypeAlias = Literal["filter", "jump"]
 """One of the prompts above a list."""

@@ -247,16 +247,16 @@ def test_a_ref_is_found_where_the_user_looks_and_else_in_the_whole_stack(view: S
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (RefPlace(b"refs/heads/none"), "there is no ref refs/heads/none in this stack (any more)"),
-        (LogPlace(branch(2)), f"{branch(2).decode()} has no reflog entries in this stack"),
+        (RefPlace(b"refs/heads/none"), "There is no ref refs/heads/none in this stack (any more)"),
+        (LogPlace(branch(2)), f"There are no reflog entries of {branch(2).decode()} in this stack"),
         (
             LogPlace(branch(1), 9),
-            "the reflog entry of refs/heads/branch-0000001 at update 9 is not there (any more)",
+            "The reflog entry of refs/heads/branch-0000001 at update 9 is not there (any more)",
         ),
-        (FilePlace(ORPHAN), "table …00000bad (not in tables.list) is not there any more"),
-        (FilePlace(ORPHAN, "blocks"), "table …00000bad is not there any more"),
-        (OffsetPlace(ORPHAN, 3), "table …00000bad is not there any more"),
-        (RecordPlace(ORPHAN, b"x"), "table …00000bad is not there any more"),
+        (FilePlace(ORPHAN), "There is no table …00000bad (not in tables.list) any more"),
+        (FilePlace(ORPHAN, "blocks"), "There is no table …00000bad any more"),
+        (OffsetPlace(ORPHAN, 3), "There is no table …00000bad any more"),
+        (RecordPlace(ORPHAN, b"x"), "There is no table …00000bad any more"),
     ],
 )
 def test_what_is_gone_is_told_in_words(view: StackView, place: Place, words: str) -> None:
@@ -297,7 +297,7 @@ def test_an_orphan_and_the_tables_of_a_snapshot_open_read_only(view: StackView, 
         there = find(place, view, then.scope)
         assert isinstance(there, InBytes)
         assert there.table.path == str(gone)
-        assert find(place, view, WholeStack()) == "table …0000abcd is not there any more"
+        assert find(place, view, WholeStack()) == "There is no table …0000abcd any more"
     alone = find(FilePlace(names[0], "blocks", kept), view, WholeStack())
     assert isinstance(alone, InBytes)
     assert alone.table.path == str(kept / names[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Button, Input, Static, TextArea
+from textual.widgets import Button, Input, RadioButton, Static, TextArea
 
 from engine.format import HashId, RefRecord
 from engine.stack import Stack, StackOptions
@@ -224,7 +224,7 @@ def test_a_compaction_is_chosen_with_what_each_rule_suggests(stack: Path) -> Non
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         text = "\n".join(shown_lines(app))
         assert "(*) all: 3 tables" in text
-        assert "( ) log2 rule: #1 to #2 (2 tables), the rule of this stack" in text
+        assert "( ) log2 rule (this stack's): #1 to #2 (2 tables)" in text
         assert "( ) geometric rule, factor 2: #1 to #2 (2 tables)" in text
         assert not screen.query_one("#first").is_on_screen
         await pilot.press("up")
@@ -312,3 +312,21 @@ def test_what_was_planned_only_is_not_in_the_journal(stack: Path) -> None:
 
     act(ActionScreen(CleanAction(workplace(stack)), kept), steps)
     assert kept.entries == []
+
+
+def test_no_option_is_cut_without_a_sign_and_none_is_out_of_sight(stack: Path) -> None:
+    screen = compact_screen(stack)
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        for width in (120, 80, 62, 50):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            text = "\n".join(shown_lines(app))
+            for option in screen.query(RadioButton):
+                label = option.label.plain
+                begun = label[:20]
+                line = next(line for line in text.splitlines() if begun in line)
+                assert label in line or "…" in line, (width, label)
+            assert "( ) one block, for JGit" in text, width
+
+    act(screen, steps, (120, 24))

@@ -303,7 +303,7 @@ def test_a_dry_run_says_exactly_what_the_merge_would_do(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "A")
         assert re.search(r"~[\d,]+ bytes out of [\d,]+ by the sizes alone \(enter: exactly\)", words(pane))
-        assert "7 → 1 tables" in words(pane)
+        assert "7 → 1 table." in words(pane)
         await press(pilot, "enter")
         plan = plan_compaction(pane.study.tables, 0, 7, StackOptions())
         assert pane.study.outcome == plan
