@@ -8,14 +8,11 @@ no worktree and no index, and runs no program that the configuration names.
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Final
 
-from engine.git.program import GitProgram
-
-_SECONDS: Final = 10.0
-"""How long one process may live, and so how long an answer may take; the next question starts another one."""
+from engine.git.program import Dialogue, GitProgram
 
 _MOST_BYTES: Final = 2**20
 """Larger commits and tags are not read."""
@@ -50,51 +47,18 @@ class GitObject:
     target: bytes | None = None
 
 
-class ObjectReader:
-    """Asks git about objects: one process, started by the first question, and again when it has ended.
-
-    For one thread at a time; only `close` is for any thread, and ends a question that waits.
-    """
+class ObjectReader(Dialogue):
+    """Asks git about objects. For threads as `Dialogue`."""
 
     def __init__(self, program: GitProgram, git_dir: str) -> None:
-        self._program = program
-        self._git_dir = git_dir
-        self._running = ExitStack()
-        self._pipes: tuple[IO[bytes], IO[bytes]] | None = None
-        self._is_closed = False
+        super().__init__(program, git_dir, "cat-file", "--batch-command")
 
     def read(self, oid: bytes) -> GitObject | None:
         """What the repository has under `oid`; None if git does not answer, or not in time."""
-        had_process = self._pipes is not None
-        answer = self._ask(oid)
-        if answer is None and had_process:  # it had ended, or its time was over
-            answer = self._ask(oid)
-        return answer
-
-    def close(self) -> None:
-        """End the process; it is not started again."""
-        self._is_closed = True
-        self._stop()
-
-    def _stop(self) -> None:
-        self._pipes = None
-        self._running.close()
-
-    def _ask(self, oid: bytes) -> GitObject | None:
-        # What is closed by another thread while it is used is a ValueError.
-        with suppress(OSError, ValueError):
-            pipes = self._pipes
-            if pipes is None:
-                arguments = ("cat-file", "--batch-command")
-                running = self._program.running(self._git_dir, arguments, _SECONDS)
-                self._pipes = pipes = self._running.enter_context(running)[1:]
-            if not self._is_closed and (found := _answer(*pipes, oid)) is not None:
-                return found
-        self._stop()
-        return None
+        return self.ask(partial(_answer, oid))
 
 
-def _answer(stdin: IO[bytes], stdout: IO[bytes], oid: bytes) -> GitObject | None:
+def _answer(oid: bytes, stdin: IO[bytes], stdout: IO[bytes]) -> GitObject | None:
     def ask(question: bytes) -> bytes:
         stdin.write(question + b" " + digits + b"\n")
         stdin.flush()

@@ -18,9 +18,10 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, TypeVar, cast
 
 from engine import update
+from engine.closing import Closing
 from engine.system import POSIX, user_id
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     from engine.update import Identity
 
+Answer = TypeVar("Answer")
+
 _OF_FORMAT: Final = {"core.bare", "core.repositoryformatversion", "core.worktree"}
 _MINIMUM: Final = (2, 45)
-_TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that no process writes to
+# How long one process may live, in seconds: a hostile configuration may include a pipe that none writes to.
+_TIMEOUT: Final = 10.0
 _SECONDS_PER_OBJECT: Final = 0.001
 _MAX_OUTPUT: Final = 2**24
 # Questions and answers of one batch fit into the buffers of the pipes, so neither side waits for the other.
@@ -172,35 +176,18 @@ class GitProgram(NamedTuple):
 
     @contextlib.contextmanager
     def names(self, git_dir: str | os.PathLike[str]) -> Iterator[Callable[[bytes], bytes | None]]:
-        """A way to make object ids of names like `HEAD~1`, None for those that git finds none for.
+        """A way to make object ids of names like `HEAD~1`, None for those that git finds none for."""
+        with Dialogue(self, git_dir, "cat-file", "--batch-check=%(objectname)") as git:
 
-        One process, which the first name starts, answers for all. It has its time as every other; another one
-        is started then.
-        """
-        arguments = ("cat-file", "--batch-check=%(objectname)")
-        running = contextlib.ExitStack()
-        pipes: list[IO[bytes]] = []
+            def look_up(name: bytes) -> bytes | None:
+                def ask(stdin: IO[bytes], stdout: IO[bytes]) -> bytes | None:
+                    stdin.write(name + b"\n")
+                    stdin.flush()
+                    return stdout.readline(_MAX_OUTPUT) or None
 
-        def ask(name: bytes) -> bytes:
-            with contextlib.suppress(OSError):
-                if not pipes:
-                    _, *pipes[:] = running.enter_context(self.running(git_dir, arguments, _TIMEOUT))
-                pipes[0].write(name + b"\n")
-                pipes[0].flush()
-                return pipes[1].readline(_MAX_OUTPUT)
-            return b""
+                answer = None if b"\n" in name else git.ask(ask)
+                return bytes.fromhex(answer.decode()) if answer and re.fullmatch(_OID, answer) else None
 
-        def look_up(name: bytes) -> bytes | None:
-            if b"\n" in name:
-                return None
-            answer = ask(name)
-            if not answer:
-                running.close()
-                pipes.clear()
-                answer = ask(name)
-            return bytes.fromhex(answer.decode()) if re.fullmatch(_OID, answer) else None
-
-        with running:
             yield look_up
 
     def committer(self, git_dir: str | os.PathLike[str]) -> Identity | None:
@@ -279,6 +266,51 @@ class GitProgram(NamedTuple):
                 # What it has not read is in the buffer still, and closing writes it: to no reader, by now.
                 with contextlib.suppress(OSError):
                     stdin.close()
+
+
+class Dialogue(Closing):
+    """One git process that answers questions: started by the first, and anew by one that finds it ended.
+
+    It ends with its time, too. For one thread at a time; only `close` is for any thread, and ends a question
+    that waits.
+    """
+
+    def __init__(self, program: GitProgram, git_dir: str | os.PathLike[str], *arguments: str) -> None:
+        self._program = program
+        self._git_dir = git_dir
+        self._arguments = arguments
+        self._running = contextlib.ExitStack()
+        self._pipes: tuple[IO[bytes], IO[bytes]] | None = None
+        self._is_closed = False
+
+    def ask(self, question: Callable[[IO[bytes], IO[bytes]], Answer | None]) -> Answer | None:
+        """The answer to a question, which writes to git and reads from it; None for none, or none in time."""
+        had_process = self._pipes is not None
+        answer = self._ask(question)
+        if answer is None and had_process:  # it had ended, or its time was over
+            answer = self._ask(question)
+        return answer
+
+    def close(self) -> None:
+        """End the process; it is not started again."""
+        self._is_closed = True
+        self._stop()
+
+    def _stop(self) -> None:
+        self._pipes = None
+        self._running.close()
+
+    def _ask(self, question: Callable[[IO[bytes], IO[bytes]], Answer | None]) -> Answer | None:
+        # What is closed by another thread while it is used is a ValueError.
+        with contextlib.suppress(OSError, ValueError):
+            pipes = self._pipes
+            if pipes is None:
+                running = self._program.running(self._git_dir, self._arguments, _TIMEOUT)
+                self._pipes = pipes = self._running.enter_context(running)[1:]
+            if not self._is_closed and (answer := question(*pipes)) is not None:
+                return answer
+        self._stop()
+        return None
 
 
 class WholeConfig(Mapping[str, str | None]):

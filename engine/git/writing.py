@@ -221,9 +221,8 @@ class RefTransaction:
         if self._is_over or self._held is not None:
             raise ApiError("the transaction is prepared, or over: begin another one")
         require_bytes(name)
-        for given in (one.target if isinstance(one, Symref) else one for one in (new, old)):
-            if given is not None:
-                require_bytes(given)
+        if old is not None:
+            require_bytes(old.target if isinstance(old, Symref) else old)
         update = RefUpdate(name, new, old, no_deref)
         check_update(update, self._hash_id.size)
         self._updates.append(update)

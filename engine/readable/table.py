@@ -138,10 +138,8 @@ class ReadableTable(Table):
     def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, AnyLog] | None:
         """As `read_log`, with the offset of the block. Raises as `locate_ref` does."""
         found = self._find_log(name, update_index)
-        if found is None and not self._looks_sound:
-            salvaged = self._salvaged
-            if salvaged is None or salvaged.losses.lost_logs:
-                raise self.loss()
+        if found is None and not self._looks_sound and (self.losses is None or self.losses.lost_logs):
+            raise self.loss()
         return found
 
     def _find_log(self, name: bytes, update_index: int) -> tuple[int, AnyLog] | None:

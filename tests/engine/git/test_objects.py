@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.git import GitProgram, ObjectReader, objects
+from engine.git import GitProgram, ObjectReader, program as git_program
 from engine.git.objects import parse_object
 from tests.support.environment import enter_environment_of
 from tests.support.git import EMAIL, NAME, Git, Repository
@@ -98,7 +98,7 @@ def test_a_commit_that_is_cut_short_is_silence(tmp_path: Path) -> None:
 
 
 def test_a_git_that_hangs_is_ended_in_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "_SECONDS", 0.1)
+    monkeypatch.setattr(git_program, "_TIMEOUT", 0.1)
     with closing(ObjectReader(fake(tmp_path / "git", "exec sleep 1000"), str(tmp_path))) as reader:
         assert reader.read(b"\1" * 20) is None
 
