@@ -46,6 +46,11 @@ class Walk(Generic[_T, _K]):
         self._at = bisect_left(self._records, key, self._at, key=self._key_of)
         return self._records[self._at] if self._at < len(self._records) else None
 
+    def find(self, key: _K) -> _T | None:
+        """The record with this very key, if there is one; keys ascend as for `to`."""
+        record = self.to(key)
+        return record if record is not None and self._key_of(record) == key else None
+
     def step(self) -> _T | None:
         """The record behind the one that `to` or this has returned, if there is one."""
         self._at += 1

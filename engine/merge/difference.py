@@ -143,10 +143,6 @@ def _changes(
     beneath = Walk(partial(kind.blocks, MergedTable(old.tables[:below])), kind.key_of)
     over = Walk(partial(kind.blocks, MergedTable(old.tables[len(old.tables) - above :])), kind.key_of)
 
-    def has(walk: Walk[_R, _K], key: _K) -> _R | None:
-        record = walk.to(key)
-        return None if record is None or kind.key_of(record) != key else record
-
     left, right = (MergedTable(view.tables[below : len(view.tables) - above]) for view in (old, new))
     compared = 0
     both = kind.blocks(left, start), kind.blocks(right, start)
@@ -154,9 +150,9 @@ def _changes(
         compared += len(older) + len(newer)
         found: list[tuple[_R | None, _R | None]] = []
         for key, before, after in _differing(kind, older, newer):
-            if has(over, key) is None:
+            if over.find(key) is None:
                 # Where a middle has no record, what lies beneath shows through.
-                found.append((_live(before or has(beneath, key)), _live(after or has(beneath, key))))
+                found.append((_live(before or beneath.find(key)), _live(after or beneath.find(key))))
         if progress is not None:
             progress(Progress(kind.phase, compared, None))
         yield found

@@ -350,8 +350,8 @@ class MergedTable:
         names = {record.name for table in self.tables for record in table.refs_for(oid)}
         walk = Walk(self.ref_blocks, ref_key)
         for name in sorted(names):
-            record = walk.to(name)
-            if record is not None and record.name == name and oid in (record.value, record.peeled):
+            record = walk.find(name)
+            if record is not None and oid in (record.value, record.peeled):
                 yield cast("LiveRef", record)
 
     def _ref_sources(self, start: bytes) -> list[Iterator[list[RefRecord]]]:

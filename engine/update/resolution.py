@@ -127,8 +127,7 @@ class Resolution:
             ahead = known[directory] = {}
             with suppress(FormatError):  # it may be in a place that no update names
                 for name in sorted(claimed):
-                    record = walk.to(name)
-                    ahead[name] = record if record is not None and record.name == name else None
+                    ahead[name] = walk.find(name)
         return known
 
     def hook_lines(self, directories: Container[str], *, log_only: bool) -> bytes:
