@@ -67,7 +67,7 @@ COMPACTING |= {"inspector.cli.repair"} | ADDING | SNAPSHOTS
 FORBIDDEN = {
     "tables": LOOKING
     | {"engine.git.refs", "engine.git.joint", "engine.merge.policy", "inspector.model.view"},
-    "segments": LOOKING - COUNTING - {"engine.stack.stack"} - PROCESSES | ADDING | COMPACTION | CLEANING,
+    "segments": LOOKING - PROCESSES | ADDING | COMPACTION | CLEANING,
     "refs": LOOKING | {"inspector.model.view"},
     "logs": LOOKING | {"inspector.model.view"},
     "print": LOOKING | {"inspector.model.view"},

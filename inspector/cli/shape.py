@@ -57,38 +57,46 @@ def segments(call: Call) -> None:
     A size is a table's without footer and most of the header, as the rules count it. The log2 rule
     merges the smallest tables that lie between the same two powers of two, and all older ones that the
     result would outgrow. The geometric rule, git's since 2.45, has each table at least FACTOR times
-    as large as the one behind it.
+    as large as the one behind it. Of a stack that git does not open, the sizes alone are told.
     """
-    with call.workplace.opened() as stack:
-        if not stack.tables:
-            stack.require_list()
-        sizes = stack.sizes
-        factor = stack.options.factor
-    parts = merge.sizes_to_segments(sizes)
-    log2 = merge.suggest_compaction_segment(sizes)
-    geometric = merge.suggest_geometric_segment(sizes, factor)
-    if call.as_json:
-        fields = {
-            "sizes": sizes,
-            "log2": {"segments": list(map(asdict, parts)), "suggestion": _suggestion(log2)},
-            "geometric": {"factor": factor, "suggestion": _suggestion(geometric)},
-        }
-        call.out.objects([fields])
-        return
-    rows = [
-        (
-            str(position),
-            f"{sizes[position]:,}",
-            "#" * max(1, round(_BAR_WIDTH * sizes[position] / max(sizes))),
-            f"{bracket(position, part.positions, _BRACKET)} 2^{part.log}",
-            bracket(position, log2.positions, _BRACKET),
-            bracket(position, geometric.positions, _BRACKET),
-        )
-        for part in parts
-        for position in part.positions
-    ]
-    call.out.text(columns(("#", "bytes", "", "segment", "log2", "geometric"), rows, ">><<<<"))
-    call.out.text(["", _advice("log2", log2), _advice(f"geometric, factor {factor}", geometric)])
+    factor = call.workplace.options.factor
+    with call.readable() as stack:
+        sizes = [table.policy_size if table.size else 0 for table in stack.tables]
+        # Of a stack that does not open, git merges nothing.
+        judged = [] if stack.faults else sizes
+        parts = merge.sizes_to_segments(judged)
+        log2 = merge.suggest_compaction_segment(judged)
+        geometric = merge.suggest_geometric_segment(judged, factor)
+        if call.as_json:
+            fields = {
+                "sizes": sizes,
+                "log2": {"segments": list(map(asdict, parts)), "suggestion": _suggestion(log2)},
+                "geometric": {"factor": factor, "suggestion": _suggestion(geometric)},
+            }
+            call.out.objects([fields])
+        else:
+            runs = {
+                at: f"{bracket(at, part.positions, _BRACKET)} 2^{part.log}"
+                for part in parts
+                for at in part.positions
+            }
+            rows = [
+                (
+                    str(position),
+                    f"{size:,}",
+                    "#" * max(1, round(_BAR_WIDTH * size / max(1, *sizes))),
+                    runs.get(position, ""),
+                    bracket(position, log2.positions, _BRACKET),
+                    bracket(position, geometric.positions, _BRACKET),
+                )
+                for position, size in enumerate(sizes)
+            ]
+            call.out.text(columns(("#", "bytes", "", "segment", "log2", "geometric"), rows, ">><<<<"))
+            advice = (_advice("log2", log2), _advice(f"geometric, factor {factor}", geometric))
+            call.out.text(() if stack.faults else ("", *advice))
+        if stack.faults:
+            call.out.flush()
+            note("what the rules would merge is not told: nothing is merged before the stack is repaired")
 
 
 def _suggestion(segment: merge.Segment) -> dict[str, int] | None:

@@ -111,7 +111,7 @@ def test_damage_comes_with_what_was_written_and_what_helps(error: Exception, has
 
 def test_only_what_would_have_written_says_that_nothing_was_written(stack: Path) -> None:
     os.truncate(stack / listed(stack)[1], 50)
-    for args in (["segments"], ["compact", "--dry-run"], ["expire", "--dry-run"], ["add", "--dry-run"]):
+    for args in (["compact", "--dry-run"], ["expire", "--dry-run"], ["add", "--dry-run"]):
         done = run(*args, stack, stdin=b"delete refs/heads/0\n")
         assert (done.code, "written" in done.err) == (3, False), args
         assert done.err.endswith("; see the verbs fsck and repair\n")
@@ -162,7 +162,7 @@ def test_an_old_value_that_is_not_there_is_code_5(stack: Path) -> None:
     assert stack_files(stack) == before
 
 
-@pytest.mark.parametrize("verb", ["segments", "compact", "expire", "clean", "add"])
+@pytest.mark.parametrize("verb", ["compact", "expire", "clean", "add"])
 def test_a_broken_table_is_code_3_and_named(stack: Path, verb: str) -> None:
     table = stack / listed(stack)[1]
     data = bytearray(table.read_bytes())

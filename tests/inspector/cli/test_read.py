@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -384,12 +385,44 @@ def test_segments_of_one_table_suggest_nothing(repo: Repository) -> None:
 def test_segments_of_a_stack_that_has_lost_its_list_are_not_said_to_be_none(
     repo: Repository, is_there: bool
 ) -> None:
+    sizes = ok("segments", repo.path, "--json").objects[0]["sizes"]
     (repo.reftable / "tables.list").unlink()
     if is_there:
         (repo.reftable / "tables.list").touch()
-    done = run("segments", repo.path)
-    assert (done.code, done.out) == (3, b"")
-    assert "there are tables; see the verbs fsck and repair" in done.err
+    done = run("segments", repo.path, "--json")
+    assert done.code == 3
+    assert done.objects[0]["sizes"] == sizes
+    assert b"nothing to merge" not in run("segments", repo.path).out
+    assert "see the verbs fsck and repair" in done.err
+
+
+@pytest.mark.parametrize("damage", ["cut off", "gone"])
+def test_segments_of_a_damaged_stack_are_its_sizes_and_no_suggestion(
+    git: Git, tmp_path: Path, damage: str
+) -> None:
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    oid = repo.commit().hex()
+    for number in range(3):
+        repo.update_refs([f"create refs/heads/{number} {oid}"])
+    [before] = ok("segments", repo.path, "--json").objects
+    assert before["geometric"]["suggestion"] is not None
+    table = repo.reftable / listed(repo.reftable)[1]
+    if damage == "gone":
+        table.unlink()
+    else:
+        os.truncate(table, 100)
+    done = run("segments", repo.path, "--json")
+    assert (done.code, len(done.objects)) == (3, 1)
+    [found] = done.objects
+    sizes = before["sizes"]
+    assert found["sizes"] == [sizes[0], 0 if damage == "gone" else 100 - 68 - 23, *sizes[2:]]
+    assert found["log2"] == {"segments": [], "suggestion": None}
+    assert found["geometric"] == {"factor": 2, "suggestion": None}
+    assert table.name in done.err
+    assert "what the rules would merge is not told" in done.err
+    text = run("segments", repo.path)
+    assert text.code == 3
+    assert len(text.lines) == 1 + len(sizes)
 
 
 def test_an_empty_stack_has_empty_answers(tmp_path: Path) -> None:
