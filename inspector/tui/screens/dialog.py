@@ -109,6 +109,12 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         """Where the row under the cursor leads, the first destination first."""
         return ()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a row that leads somewhere there is nowhere to go."""
+        if action in ("follow", "leads_to"):
+            return bool(self.places)
+        return super().check_action(action, parameters)
+
     def action_follow(self) -> None:
         """Go where the row leads first."""
         if places := self.places:
@@ -291,6 +297,7 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
     def __init__(self, heading: str, rows: VirtualList[Row], *, classes: str = "") -> None:
         """Of class `-wide` it is for long lines, `-small` as high as the list, `-alone` without a detail."""
         self._list = rows
+        self._leads = False
         self._said = Static(id="words", markup=False)
         self._text = Static(id="detail-text", markup=False)
         detail = VerticalScroll(self._text, id="detail", can_focus=False)
@@ -323,6 +330,9 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
         row = self._list.current
         lines = () if row is None else self.detail(row)
         self._text.update(Content("\n").join(lines))
+        if bool(self.places) != self._leads:  # other keys work then
+            self._leads = not self._leads
+            self.refresh_bindings()
 
 
 class LeadsToScreen(ListDialog[Place, Place]):

@@ -108,18 +108,16 @@ class HistoryScreen(ListDialog[None, Event]):
     def _moved(self) -> None:
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What the event under the cursor has."""
         event = self._list.current
         if action == "copy":
             return event is not None and event.own is not None
         if action == "follow":
             return event is not None and event.replay is not None
-        if action == "leads_to":
-            return bool(self.places)
         if action == "differs":
             return event is not None
-        return True
+        return super().check_action(action, parameters)
 
     def detail(self, row: Event) -> list[Content]:
         """What happened, when, by which process, and which tables came and went."""

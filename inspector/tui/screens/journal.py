@@ -43,7 +43,9 @@ class JournalScreen(ListDialog[None, Entry]):
         ]
         entries = sorted([*journal.entries, *map(_entry, warned)], key=lambda entry: entry.time)
         rows = SequenceRows(entries[::-1])
-        super().__init__("Journal, newest first", VirtualList(columns, rows, empty="nothing was changed yet"))
+        super().__init__(
+            "Journal, newest first", VirtualList(columns, rows, empty="nothing was changed or went wrong yet")
+        )
 
     def on_mount(self) -> None:
         """Tracebacks are long: they can be scrolled with the keys."""
@@ -57,12 +59,12 @@ class JournalScreen(ListDialog[None, Entry]):
         command = [Content(f"$ {row.command}")] if row.command else []
         return [Content.styled(row.sentence, "bold"), *command, *traceback]
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What the entry under the cursor has."""
         if action == "copy":
             entry = self._list.current
             return entry is not None and bool(entry.command)
-        return bool(self.places) if action in ("follow", "leads_to") else True
+        return super().check_action(action, parameters)
 
     @on(VirtualList.Highlighted)
     def _moved(self) -> None:

@@ -134,6 +134,12 @@ the row changed. space marks a moment: d and enter on another row then show what
             return Cell("! cannot be read" + now, "error")
         return Cell(log_time(entry.record) + ("" if entry.exact else " or later") + now)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a moment there is nothing to do but to leave."""
+        if action in {"choose", "mark", "compare"}:
+            return bool(self._moments)
+        return super().check_action(action, parameters)
+
     @on(VirtualList.Opened)
     def action_choose(self) -> None:
         """Go to the moment under the cursor; with another one marked, compare the two."""

@@ -120,9 +120,11 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
 
     # Keys.
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without a snapshot there is nothing to do but to leave."""
-        return action not in {"restore", "compare", "keep", "prune"} or self._list.source.count > 0
+        if action in {"restore", "compare", "keep", "prune"}:
+            return self._list.source.count > 0
+        return super().check_action(action, parameters)
 
     @on(VirtualList.Opened)
     def action_restore(self) -> None:

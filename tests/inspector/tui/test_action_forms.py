@@ -296,7 +296,7 @@ def test_the_journal_has_the_newest_first_and_copies_its_command() -> None:
 
 def test_an_empty_journal_says_so() -> None:
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
-        assert "nothing was changed yet" in "\n".join(shown_lines(app))
+        assert "nothing was changed or went wrong yet" in "\n".join(shown_lines(app))
         await pilot.press("y")
         assert app.copied == []
 

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from inspector.tui.keys import ALWAYS, active_bindings, footer_label, key_label,
 from inspector.tui.screens.change_menu import ChangeMenu
 from inspector.tui.screens.dialog import Dialog, HelpScreen
 from tests.support.demo import copy_demo
-from tests.support.screens import NARROW, WIDE, footer, press
+from tests.support.screens import NARROW, WIDE, footer, inspect, press
 from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.thinning import thinned
 
@@ -184,3 +185,17 @@ def test_no_key_falls_through_and_the_footer_is_filled_with_whole_words_best_fir
             await press(pilot, "h")
 
     shared(steps)
+
+
+@pytest.mark.parametrize("key", ["B", "T", "L", "at"])
+def test_a_list_without_rows_offers_nothing_that_needs_one(key: str, tmp_path: Path) -> None:
+    stack = tmp_path / "reftable"
+    stack.mkdir()
+    (stack / "tables.list").touch()
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, key)
+        assert pilot.app.screen is not screen
+        assert footer(pilot).strip() == "esc Back ? Help"
+
+    inspect(stack, steps)
