@@ -70,7 +70,6 @@ def check_table(
     report: Report,
     tick: Tick,
     witness: Witness | None = None,
-    *,
     is_symref: Callable[[bytes], bool] | None = None,
     below: Callable[[], MergedTable] | None = None,
     lacking: Lacking | None = None,
@@ -98,16 +97,25 @@ def check_table(
         report.add_unreadable(file.name, error)
 
 
-def check_file(directory: str | os.PathLike[str], name: str, witness: Witness | None = None) -> list[Finding]:
+def check_file(
+    directory: str | os.PathLike[str],
+    name: str,
+    witness: Witness | None = None,
+    *,
+    is_symref: Callable[[bytes], bool] | None = None,
+    below: Callable[[], MergedTable] | None = None,
+    lacking: Lacking | None = None,
+) -> list[Finding]:
     """Everything that is wrong with one table; of one that the system cannot read, that.
 
-    A `witness` is told all its records, if there are no errors.
+    A `witness` is told all its records, if there are no errors; the rest is as for `check_table`.
 
     Raises `FormatError` for what is no file, `PermissionError`, `FileNotFoundError`.
     """
     report = Report()
     try:
-        for _ in check_table(CheckedTable(directory, name), report, lambda _position: None, witness):
+        table, asked = CheckedTable(directory, name), (is_symref, below, lacking)
+        for _ in check_table(table, report, lambda _: None, witness, *asked):
             pass
     except (PermissionError, FileNotFoundError):
         raise

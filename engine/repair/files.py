@@ -206,7 +206,18 @@ class Evidence:
         lines = {line.raw for line in parse_table_list(self.raw or b"").lines}
         if os.fsencode(name) in lines or not stat.S_ISREG(os.stat(self.path / name).st_mode):
             return self.findings(name)
-        return check_file(self.path, name)
+        # Where it becomes part of the stack, the others tell of it what they tell of a listed one.
+        return check_file(
+            self.path,
+            name,
+            is_symref=self._is_symref,
+            below=lambda: self._below(name),
+            lacking=None if self.repository is None else self._lacking,
+        )
+
+    def _lacking(self, oids: set[bytes]) -> set[bytes]:
+        found = self.repository.objects(oids) if self.repository is not None and oids else {}
+        return {oid for oid, info in found.items() if info.type is None}
 
     def not_looked_at(self) -> list[str]:
         """Files that are named like tables, regular ones, and not looked at yet."""
@@ -329,14 +340,20 @@ class Evidence:
         )
 
     def _below(self, name: str) -> MergedTable:
-        """What can be read of the tables that are listed in front of one, none for one that is not listed.
+        """What can be read of the tables that are listed in front of one, or are older than one that is not.
 
         Raises `FormatError` if they do not fit together.
         """
         listed = self.listed()[0]
-        older = listed[: listed.index(name)] if name in listed else []
+        older = listed[: listed.index(name)] if name in listed else self._older(name)
         opened = [open_table(os.fspath(self.path / one), one, self.hash_id) for one in older]
         return MergedTable([one for one in opened if one.fault is None])
+
+    def _older(self, name: str) -> list[str]:
+        """The files that are older than one that is not listed, by their names, oldest first."""
+        named = {one: limits for one in self.entries if (limits := limits_in_name(one)) is not None}
+        low, _ = named.get(name, (0, 0))
+        return sorted((one for one, limits in named.items() if limits[1] < low), key=named.__getitem__)
 
     def _is_symref(self, name: bytes) -> bool:
         """Whether any table has a symbolic ref of this name."""
