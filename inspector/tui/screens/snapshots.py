@@ -112,7 +112,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
             lines.append(Content.styled(f"! missing already then: {missing}", "$text-warning"))
         if row.losses:
             lines.append(
-                Content.styled(f"! the {row.operation} lost: {safe_name(row.losses)}", "$text-warning")
+                Content.styled(f"! what the {row.operation} lost or may have lost: {safe_name(row.losses)}", "$text-warning")
             )
         if row.after is None:
             lines.append(Content.styled("! the change that followed was interrupted", "$text-warning"))
