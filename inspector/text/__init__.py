@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         estimate,
         file_size,
         loss_text,
-        name_text,
         positions_text,
         short_id,
         short_table_name,
@@ -75,7 +74,7 @@ else:
         {
             "as_json": "json_line log_json ref_json",
             "facts": (
-                "bar bracket columns counted eighths_bar error_text estimate file_size loss_text name_text "
+                "bar bracket columns counted eighths_bar error_text estimate file_size loss_text "
                 "positions_text short_id short_table_name shown update_range value_text whole_value"
             ),
             "fields": "picked value_fields",

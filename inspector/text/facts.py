@@ -22,20 +22,6 @@ def shown(data: bytes) -> str:
     return safe_text(data) if len(data) <= SHOWN_BYTES else safe_text(data[:SHOWN_BYTES]) + "…"
 
 
-def name_text(name: bytes, width: int) -> str:
-    """A ref's name in `width` cells if it can: too long a one without the first one or two of its parts.
-
-    What tells refs apart is at their end, and `refs/heads/` is in front of most.
-    """
-    text, begins = shown(name), 0
-    for _ in range(2):
-        cut = text.find("/", begins)
-        if len(text) - begins + bool(begins) <= width or cut < 0:
-            break
-        begins = cut + 1
-    return f"…{text[begins:]}" if begins else text
-
-
 def error_text(error: BaseException) -> str:
     """An error as one line, fit for a terminal whatever it quotes."""
     return shown(in_words(error).encode("utf-8", "surrogateescape"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 
+from inspector.text import shown
+
 
 def shorten_middle(text: str, width: int) -> str:
     """`text` in at most `width` cells, its middle replaced by an ellipsis: both ends of a path tell."""
@@ -13,4 +15,19 @@ def shorten_middle(text: str, width: int) -> str:
     at = len(text)
     while at and cell_len(text[at - 1 :]) <= tail:
         at -= 1
-    return set_cell_size(text, max(0, width - 1 - tail)) + "…" + text[at:]
+    # Half of a wide character would be a space.
+    return set_cell_size(text, max(0, width - 1 - tail)).rstrip() + "…" + text[at:]
+
+
+def name_text(name: bytes, width: int) -> str:
+    """A ref's name in `width` cells: too long a one without the first one or two of its parts, or its middle.
+
+    What tells refs apart is at their end, and `refs/heads/` is in front of most.
+    """
+    text, begins = shown(name), 0
+    for _ in range(2):
+        cut = text.find("/", begins)
+        if cell_len(text[begins:]) + bool(begins) <= width or cut < 0:
+            break
+        begins = cut + 1
+    return shorten_middle(f"…{text[begins:]}" if begins else text, width)

@@ -21,6 +21,7 @@ from engine.readable import damage_met
 from engine.repair import Outcome, RefOutcome
 from inspector.rows import KINDS, ORDER, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes, OutcomeRows
 from inspector.text import shown, value_text
+from inspector.tui.cells import name_text
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
@@ -266,7 +267,7 @@ def ref_columns(mark: Callable[[RefRow], Cell], before: str, after: str) -> list
     """A list of refs with their values in the states that are called `before` and `after`."""
     return [
         Column("", lambda row, _width: mark(row), width=1),
-        Column("ref", lambda row, _width: Cell(shown(row.name)), width=24, flex=4),
+        Column("ref", lambda row, width: Cell(name_text(row.name, width)), width=24, flex=4),
         Column(before, lambda row, width: _value_cell(row.before, width), width=10, flex=1),
         Column(after, lambda row, width: _value_cell(row.after, width), width=10, flex=1),
     ]

@@ -111,9 +111,8 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
             missing = ", ".join(safe_name(short_table_name(name)) for name in row.missing)
             lines.append(Content.styled(f"! missing already then: {missing}", "$text-warning"))
         if row.losses:
-            lines.append(
-                Content.styled(f"! what the {row.operation} lost or may have lost: {safe_name(row.losses)}", "$text-warning")
-            )
+            lost = f"! what the {row.operation} lost or may have lost: {safe_name(row.losses)}"
+            lines.append(Content.styled(lost, "$text-warning"))
         if row.after is None:
             lines.append(Content.styled("! the change that followed was interrupted", "$text-warning"))
         return lines

@@ -12,7 +12,8 @@ from engine.readable import in_doubt
 from engine.table import Table
 from inspector.model import LOGS, REFS, Arrangement, KeyFound, News, Session
 from inspector.rows import Level, LogRow, PrefixTree, RefRow, read_level
-from inspector.text import log_time, name_text, short_id, shown, value_text
+from inspector.text import log_time, short_id, shown, value_text
+from inspector.tui.cells import name_text
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import ListSpot
 from inspector.tui.widgets.prefix_list import PrefixList

@@ -236,7 +236,9 @@ def test_what_a_repair_has_lost_is_shown_with_its_snapshot(stack: Path) -> None:
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         screen = await listed_snapshots(pilot)
-        assert "! what the compact lost or may have lost: refs: at least 3 lost" in "\n".join(shown_lines(screen.app))
+        assert "! what the compact lost or may have lost: refs: at least 3 lost" in "\n".join(
+            shown_lines(screen.app)
+        )
 
     act(SnapshotsScreen(place(stack), journal(), view(stack)), steps)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inspector.text import name_text
+from inspector.tui.cells import name_text
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.virtual_list import fit_columns
 
@@ -17,10 +17,12 @@ from inspector.tui.widgets.virtual_list import fit_columns
         (b"refs/heads/main", 11, "…heads/main"),
         (b"refs/heads/main", 10, "…main"),
         (b"refs/heads/team/topic", 12, "…team/topic"),
-        (b"refs/heads/team/topic", 8, "…team/topic"),
-        (b"HEAD", 2, "HEAD"),
+        (b"refs/heads/team/topic", 8, "…te…opic"),
+        (b"HEAD", 4, "HEAD"),
         (b"refs/heads/\xff\x1b", 12, "…\\xff\\x1b"),
         (b"", 5, ""),
+        (b"refs/heads/topic/a-rather-long-name-14", 24, "…topic/a…er-long-name-14"),
+        ("refs/heads/日本語/ブランチ-14".encode(), 12, "…日…ンチ-14"),
     ],
 )
 def test_a_name_that_is_too_long_loses_what_most_names_begin_with(
