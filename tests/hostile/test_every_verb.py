@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from tests.support.findings import OF_VALUES
 from tests.support.stacks import traces
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 from tests.support.thinning import SHARES, THOROUGH, thinned
+from tests.support.victims import Victim, log
 
 pytestmark = pytest.mark.timeout(600)
 in_shares = pytest.mark.parametrize("share", SHARES)
@@ -43,24 +43,7 @@ NAME = "0x000000000001-0x000000000002-00000001.ref"
 NEWER = "0x000000000003-0x000000000003-00000002.ref"
 
 
-def log(name: bytes, update_index: int, size: int = 20) -> LogRecord:
-    return LogRecord(name, update_index, oid(0, size), oid(1, size), b"A", b"a@b", 1, -130, b"m\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """A sound table that is to be damaged."""
-
-    refs: list[RefRecord]
-    logs: list[LogRecord]
-    options: WriteOptions
-
-    @property
-    def size(self) -> int:
-        """Bytes of an object id."""
-        return (self.options.hash_id or HashId.SHA1).size
-
-
+# Smaller than those of the library's own tests: each damage is tried by a score of verbs.
 VICTIMS = {
     "every kind of record": Victim(
         [

@@ -6,7 +6,6 @@ Whatever the damage, the answer is `FormatError` or a normal one; see `ordeal.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
@@ -19,18 +18,16 @@ from engine.format import (
     REF,
     U64_MAX,
     Footer,
-    HashId,
     Header,
-    LogRecord,
-    RefRecord,
     footer_size,
     header_size,
 )
-from engine.table import Table, WriteOptions
+from engine.table import Table
 from tests.hostile.ordeal import Answers, interrogate, overwrite
 from tests.support.damage import flipped, with_checksum
-from tests.support.tables import oid, write_table
+from tests.support.tables import oid
 from tests.support.thinning import ALL, THOROUGH, thinned
+from tests.support.victims import VICTIMS, Victim
 
 # Every bit in the long run, the telling ones in the short.
 MASKS = [1 << bit for bit in range(8)] if THOROUGH else thinned([0x01, 0x80], 2)
@@ -38,69 +35,16 @@ MASKS += [0xFF]
 STRIDE = 1 if THOROUGH else 11 if ALL else 89
 
 
-def log(name: bytes, update_index: int, time: int = 1, size: int = 20) -> LogRecord:
-    return LogRecord(name, update_index, oid(0, size), oid(1, size), b"A", b"a@b", time, -130, b"m\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """A sound table, and what to ask of it when it is damaged."""
-
-    refs: list[RefRecord]
-    logs: list[LogRecord]
-    options: WriteOptions
-
-    @property
-    def names(self) -> list[bytes]:
-        """Two of the names, and one that is not there."""
-        names = sorted({record.name for record in (*self.refs, *self.logs)})
-        return [names[len(names) // 2], names[-1], names[-2] + b"x"]
-
-    def write(self, path: Path) -> bytes:
-        """Write the table and return its bytes."""
-        write_table(path, self.refs, self.logs, self.options)
-        return path.read_bytes()
-
-    def interrogate(self, path: Path, data: bytes, damage: str = "") -> Answers:
-        """Put bytes in the table's place and ask everything; a fault tells of the damage that caused it."""
-        overwrite(path, data)
-        try:
-            return interrogate(path, self.names, [oid(0, 32)])
-        except Exception as error:
-            error.add_note(damage)
-            raise
-
-
-VICTIMS = {
-    "every kind of record": Victim(
-        [
-            RefRecord(b"HEAD", 2, target=b"refs/heads/main"),
-            RefRecord(b"refs/heads/gone", 2),
-            RefRecord(b"refs/heads/main", 1, value=oid(0)),
-            RefRecord(b"refs/tags/v1", 2, value=oid(2), peeled=oid(0)),
-        ],
-        [log(b"HEAD", 2), log(b"HEAD", 1, time=3), LogRecord(b"refs/heads/gone", 1)],
-        WriteOptions(),
-    ),
-    "levels of an index, objects": Victim(
-        [
-            RefRecord(b"%d-branch" % number, 5, value=oid(0) if number % 4 == 1 else None)
-            for number in range(9)
-        ],
-        [],
-        WriteOptions(block_size=60, restart_interval=3, unpadded=True),
-    ),
-    "padding, SHA-256": Victim(
-        [RefRecord(b"r/%02d" % number, 5, value=oid(number % 2, 32)) for number in range(4)],
-        [log(b"a", 1, size=32)],
-        WriteOptions(block_size=120, hash_id=HashId.SHA256),
-    ),
-    "logs alone, with an index": Victim(
-        [],
-        [LogRecord(b"a/%d" % (number // 3), number % 3 + 1) for number in range(9)],
-        WriteOptions(block_size=60, unpadded=True),
-    ),
-}
+def ask(victim: Victim, path: Path, data: bytes, damage: str = "") -> Answers:
+    """Put bytes in the table's place and ask everything; a fault tells of the damage that caused it."""
+    overwrite(path, data)
+    names = victim.names
+    try:
+        # Two of the names, and one that is not there.
+        return interrogate(path, [names[len(names) // 2], names[-1], names[-2] + b"x"], [oid(0, 32)])
+    except Exception as error:
+        error.add_note(damage)
+        raise
 
 
 @pytest.fixture(params=VICTIMS)
@@ -111,7 +55,7 @@ def victim(request: pytest.FixtureRequest) -> Victim:
 
 def test_the_sound_tables_answer_everything(tmp_path: Path, victim: Victim) -> None:
     data = victim.write(tmp_path / "sound.ref")
-    answers = victim.interrogate(tmp_path / "sound.ref", data)
+    answers = ask(victim, tmp_path / "sound.ref", data)
     assert answers["refs"] == victim.refs
     assert answers["logs"] == sorted(victim.logs, key=lambda log: (log.name, -log.update_index))
     assert not [answer for answer in answers.values() if isinstance(answer, FormatError)]
@@ -123,19 +67,19 @@ def test_any_byte_may_be_wrong(tmp_path: Path, victim: Victim) -> None:
     data = victim.write(path)
     for position in thinned(range(len(data)), 13):
         for mask in MASKS:
-            victim.interrogate(path, flipped(data, position, mask), f"byte {position} ^ {mask:#x}")
+            ask(victim, path, flipped(data, position, mask), f"byte {position} ^ {mask:#x}")
 
 
 def test_damage_in_one_section_is_no_matter_to_scans_of_another(tmp_path: Path, victim: Victim) -> None:
     path = tmp_path / "damaged.ref"
     data = victim.write(path)
-    sound = victim.interrogate(path, data)
+    sound = ask(victim, path, data)
     with Table.open(path) as table:
         blocks = list(table.blocks())
     for block in blocks:
         # The type of a block is what tells where a section ends.
         for position in thinned(range(block.offset + block.records_start - 3, block.next_offset), 13):
-            answers = victim.interrogate(path, flipped(data, position, 0x81))
+            answers = ask(victim, path, flipped(data, position, 0x81))
             questions = {REF: ["logs"], LOG: ["refs"]}.get(block.type, ["refs", "logs", "compaction"])
             for question in questions:
                 assert answers[question] == sound[question], f"byte {position} ^ 0x81 and {question}"
@@ -151,7 +95,7 @@ def test_any_byte_of_header_and_footer_may_be_wrong_behind_a_valid_checksum(
     for position in [*range(header_size(version)), *range(offsets, len(data) - 4)]:
         for mask in MASKS:
             changed = with_checksum(flipped(data, position, mask))
-            victim.interrogate(path, changed, f"byte {position} ^ {mask:#x}")
+            ask(victim, path, changed, f"byte {position} ^ {mask:#x}")
 
 
 def test_any_section_may_be_said_to_begin_anywhere(tmp_path: Path, victim: Victim) -> None:
@@ -173,7 +117,7 @@ def test_any_section_may_be_said_to_begin_anywhere(tmp_path: Path, victim: Victi
             footer._replace(log_index_offset=offset),
         ]
         for changed in changes:
-            victim.interrogate(path, body + changed.pack(header), repr(changed))
+            ask(victim, path, body + changed.pack(header), repr(changed))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +138,7 @@ def test_header_and_footer_may_say_anything(
     header = Header.parse("damaged.ref", data)
     header = header._replace(block_size=block_size, max_update_index=U64_MAX)
     body = header.pack() + data[header.size : -footer_size(header.version)]
-    victim.interrogate(path, body + footer.pack(header))
+    ask(victim, path, body + footer.pack(header))
 
 
 def test_an_object_section_needs_an_object_id_length(tmp_path: Path) -> None:
@@ -203,7 +147,7 @@ def test_an_object_section_needs_an_object_id_length(tmp_path: Path) -> None:
     data = victim.write(path)
     header = Header.parse("damaged.ref", data)
     footer = Footer(obj_offset=100, object_id_len=0).pack(header)
-    answers = victim.interrogate(path, data[: -len(footer)] + footer)
+    answers = ask(victim, path, data[: -len(footer)] + footer)
     assert list(answers) == ["open"]
 
 
@@ -212,10 +156,10 @@ def test_a_table_may_be_cut_anywhere(tmp_path: Path, victim: Victim) -> None:
     data = victim.write(path)
     footer = data[-footer_size(data[4]) :]
     for size in thinned(range(len(data)), 7):
-        answers = victim.interrogate(path, data[:size], f"cut at {size}")
+        answers = ask(victim, path, data[:size], f"cut at {size}")
         assert list(answers) == ["open"]
     for size in thinned(range(len(footer) - 44, len(data) - len(footer)), 7):
-        victim.interrogate(path, data[:size] + footer, f"cut at {size} in front of the footer")
+        ask(victim, path, data[:size] + footer, f"cut at {size} in front of the footer")
 
 
 def test_a_table_may_have_holes(tmp_path: Path, victim: Victim) -> None:
@@ -224,7 +168,7 @@ def test_a_table_may_have_holes(tmp_path: Path, victim: Victim) -> None:
     for size in (4, 16, 64):
         for start in thinned(range(0, len(data), size), 5):
             hole = data[:start] + bytes(len(data[start : start + size])) + data[start + size :]
-            victim.interrogate(path, hole, f"{size} zeros at {start}")
+            ask(victim, path, hole, f"{size} zeros at {start}")
 
 
 @pytest.mark.parametrize("size", [0, 1, 23, 24, 67, 68, 91, 92, 100, 1024])
@@ -319,4 +263,4 @@ def test_a_table_may_be_spliced_from_pieces(
     data = body + footer
     if inside and len(body) >= 28:
         data = with_checksum(data)
-    VICTIMS[name].interrogate(spliced, data)
+    ask(VICTIMS[name], spliced, data)

@@ -10,83 +10,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from engine.errors import FormatError
-from engine.format import HashId, LogRecord, RefRecord, footer_size, header_size
+from engine.format import footer_size, header_size
 from engine.fsck import Severity, fsck
-from engine.table import Table, WriteOptions
+from engine.table import Table
 from tests.hostile.ordeal import overwrite
 from tests.support.damage import flipped, with_checksum, written_anew
 from tests.support.findings import NOW, codes, findings, write_stack
 from tests.support.tables import oid
 from tests.support.thinning import ALL, THOROUGH, thinned
+from tests.support.victims import VICTIMS, Victim
 
 # Every bit in the long run, the telling ones in the short.
 MASKS = [1 << bit for bit in range(8)] if THOROUGH else [0x01, 0x80]
 MASKS += [0xFF]
-
-
-def log(name: bytes, update_index: int, size: int = 20) -> LogRecord:
-    return LogRecord(name, update_index, oid(0, size), oid(1, size), b"A", b"a@b", 1, -130, b"m\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """A sound table."""
-
-    refs: list[RefRecord]
-    logs: list[LogRecord]
-    options: WriteOptions
-
-    @property
-    def names(self) -> list[bytes]:
-        """All names in it, and one that is not."""
-        return sorted({record.name for record in (*self.refs, *self.logs)} | {b"m"})
-
-    @property
-    def oids(self) -> list[bytes]:
-        """Some ids in it, and one that is not."""
-        values = {record.value for record in self.refs if record.value is not None}
-        return [*sorted(values)[:3], oid(999, 32 if self.options.hash_id is HashId.SHA256 else 20)]
-
-
-# No two ids begin alike, so that a damaged one needs no longer beginnings in the object section.
-VICTIMS = {
-    "every kind of record": Victim(
-        [
-            RefRecord(b"HEAD", 2, target=b"refs/heads/main"),
-            RefRecord(b"refs/heads/gone", 2),
-            RefRecord(b"refs/heads/main", 1, value=oid(0)),
-            RefRecord(b"refs/tags/v1", 2, value=oid(2), peeled=oid(0)),
-        ],
-        [log(b"HEAD", 2), log(b"HEAD", 1), LogRecord(b"refs/heads/gone", 1)],
-        WriteOptions(),
-    ),
-    "levels of an index, objects": Victim(
-        [
-            RefRecord(b"%d-branch" % number, 5, oid(number), oid(number + 100) if number % 4 == 1 else None)
-            for number in range(8)
-        ]
-        + [RefRecord(b"9-branch", 6), RefRecord(b"9-symbol", 6, target=b"AUTO_MERGE")],
-        [],
-        WriteOptions(block_size=80, restart_interval=3, unpadded=True),
-    ),
-    "padding, SHA-256": Victim(
-        [RefRecord(b"r/%02d" % number, 5, oid(number, 32)) for number in range(4)],
-        [log(b"a", 1, size=32)],
-        WriteOptions(block_size=120, hash_id=HashId.SHA256),
-    ),
-    "logs alone, with an index": Victim(
-        [],
-        [LogRecord(b"a/%d" % (number // 3), number % 3 + 1) for number in range(9)],
-        WriteOptions(block_size=60, unpadded=True),
-    ),
-}
 
 
 @pytest.fixture(params=VICTIMS)
@@ -122,11 +64,12 @@ def ask(path: Path, victim: Victim) -> dict[str, object]:
 def _questions(table: Table, victim: Victim) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "refs", lambda: list(table.refs())
     yield "logs", lambda: list(table.logs())
-    for name in victim.names:
+    for name in sorted([*victim.names, b"m"]):
         yield f"ref {name!r}", lambda name=name: table.read_ref(name)
         yield f"refs from {name!r}", lambda name=name: next(table.refs(name), None)
         yield f"logs of {name!r}", lambda name=name: list(table.logs(name))
-    for value in victim.oids:
+    values = sorted({record.value for record in victim.refs if record.value is not None})
+    for value in [*values[:3], oid(999, victim.size)]:
         yield f"refs for {value.hex()}", lambda value=value: list(table.refs_for(value[: table.hash_id.size]))
 
 
