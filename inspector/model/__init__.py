@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
     from inspector.model.check import Check, diagnose
     from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
-    from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
+    from inspector.model.destinations import InBytes, InList, find, is_at_hand
     from inspector.model.difference_summary import summarise
     from inspector.model.event import Event, EventKind, OwnChange, Shapes, TableShape, shapes_of
     from inspector.model.health import (
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         Place,
         PlanPlace,
         PrefixPlace,
+        ReadPlace,
         RecordPlace,
         RefPlace,
         SectionPlace,
@@ -77,7 +78,7 @@ else:
             "arrangement": "LOGS REFS Arrangement RecordKind Shape arrange",
             "check": "Check diagnose",
             "compaction_study": "Blocked Damage MergeKey PastCompaction Study TableSize",
-            "destinations": "InBytes InList ReadPlace find is_at_hand",
+            "destinations": "InBytes InList find is_at_hand",
             "difference_summary": "summarise",
             "event": "Event EventKind OwnChange Shapes TableShape shapes_of",
             "health": "Counts Health HealthMark broken_text findings_at_hand identity",
@@ -90,7 +91,7 @@ else:
             "objects": "RepositoryObjects object_of",
             "places": (
                 "CommitPlace CompactionPlace FilePlace LogPlace MomentPlace OffsetPlace Place "
-                "PlanPlace PrefixPlace RecordPlace RefPlace SectionPlace SnapshotPlace place_words"
+                "PlanPlace PrefixPlace ReadPlace RecordPlace RefPlace SectionPlace SnapshotPlace place_words"
             ),
             "session": "KeyFound News Reloaded RowsRead Session",
             "trace": "ChainEnd RefTrace find_versions",

@@ -23,6 +23,7 @@ from inspector.model.places import (
     MomentPlace,
     OffsetPlace,
     PrefixPlace,
+    ReadPlace,
     RecordPlace,
     RefPlace,
     SectionPlace,
@@ -32,19 +33,6 @@ from inspector.model.places import (
 from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
 from inspector.rows import beginning
 from inspector.text import error_text, shown, utc_time
-
-ReadPlace = (
-    FilePlace
-    | SectionPlace
-    | RecordPlace
-    | OffsetPlace
-    | RefPlace
-    | LogPlace
-    | PrefixPlace
-    | MomentPlace
-    | SnapshotPlace
-)
-"""The places that are found by reading: the others are screens."""
 
 
 class InList(NamedTuple):

@@ -106,7 +106,7 @@ class PlanPlace(NamedTuple):
     snapshot: str = ""
 
 
-Place = (
+ReadPlace = (
     FilePlace
     | SectionPlace
     | RecordPlace
@@ -114,13 +114,12 @@ Place = (
     | RefPlace
     | LogPlace
     | PrefixPlace
-    | CommitPlace
     | MomentPlace
     | SnapshotPlace
-    | CompactionPlace
-    | PlanPlace
-    | PastCompaction
 )
+"""The places that are found by reading: the others are screens."""
+
+Place = ReadPlace | CommitPlace | CompactionPlace | PlanPlace | PastCompaction
 """Where a row leads."""
 
 
