@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Jobs
-from tests.support.screens import open_session
+from tests.support.screens import drive, open_session, settle
 
 
 class PaneApp(App[None]):
@@ -84,28 +83,6 @@ class PaneApp(App[None]):
         self.work()
 
 
-async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until the panes show all that they have asked for."""
-    app = pilot.app
-    assert isinstance(app, PaneApp)
-    await pilot.pause()
-    for _ in range(1000):
-        if app.idle:
-            await pilot.pause()
-            if app.idle:
-                return
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-    raise AssertionError("a pane waits for something that is never read")
-
-
-async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys one after the other, each when the one before has had its effect."""
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
-
-
 async def enter(pilot: Pilot[Any], text: str) -> None:
     """Put `text` into the prompt that has the keys."""
     app = pilot.app
@@ -119,12 +96,6 @@ def with_panes(
     size: tuple[int, int] = (180, 24),
 ) -> None:
     """Run `steps` on the panes over a stack."""
-
-    async def run() -> None:
-        with open_session(directory) as session:
-            app = PaneApp(session)
-            async with app.run_test(size=size, notifications=True) as pilot:
-                await settle(pilot)
-                await steps(pilot, app)
-
-    asyncio.run(run())
+    with open_session(directory) as session:
+        app = PaneApp(session)
+        drive(app, lambda pilot: steps(pilot, app), size)

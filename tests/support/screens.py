@@ -47,11 +47,6 @@ def log(name: bytes, update_index: int, message: bytes = b"commit: change\n") ->
     )
 
 
-def names(directory: Path) -> list[str]:
-    """The tables that a stack's list names."""
-    return (directory / "tables.list").read_text().split()
-
-
 def make_stack(
     directory: Path,
     *tables: tuple[Sequence[RefRecord], Sequence[LogRecord]],
@@ -95,11 +90,11 @@ def open_session(directory: Path, label: str = "test") -> Session:
 
 
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until every screen shows all that it has asked for."""
+    """Wait until every screen, or an app without any of its own, shows all that it has asked for."""
     await pilot.pause()
     app = pilot.app
     for _ in range(1000):
-        if not list(app.workers) and all(getattr(screen, "idle", True) for screen in app.screen_stack):
+        if not list(app.workers) and all(getattr(one, "idle", True) for one in (app, *app.screen_stack)):
             return
         await app.workers.wait_for_complete()
         await pilot.pause()

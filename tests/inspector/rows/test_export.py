@@ -20,8 +20,8 @@ from inspector.tui.screens.copy_row import CopyScreen, copy_choices
 from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.cli import ok
-from tests.support.panes import PaneApp, enter, press, settle, with_panes
-from tests.support.screens import branch, branches, log, make_stack, shown_lines
+from tests.support.panes import PaneApp, enter, with_panes
+from tests.support.screens import branch, branches, log, make_stack, press, settle, shown_lines
 from tests.support.tables import oid
 
 LONG = b"x" * 3000 + b"\n"

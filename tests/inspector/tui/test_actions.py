@@ -54,7 +54,8 @@ from tests.support.actions import (
     workplace,
 )
 from tests.support.git import DATE, Git, Repository
-from tests.support.screens import branch, branches, log, make_stack, names
+from tests.support.screens import branch, branches, log, make_stack
+from tests.support.stacks import listed
 from tests.support.tables import oid, stack_files
 from tests.support.thinning import thinned
 
@@ -71,7 +72,7 @@ def stack(tmp_path: Path) -> Path:
         ([RefRecord(branch(2), 3), RefRecord(branch(1), 3, oid(92))], [log(branch(1), 3)]),
         ([RefRecord(branch(3), 4, oid(93))], [log(branch(3), 4)]),
     )
-    (directory / ORPHAN).write_bytes((directory / names(directory)[0]).read_bytes())
+    (directory / ORPHAN).write_bytes((directory / listed(directory)[0]).read_bytes())
     (directory / "notes.txt").write_text("mine")
     return directory
 
@@ -84,7 +85,7 @@ def records(directory: Path) -> tuple[list[Any], list[Any], list[bytes]]:
 
 
 def middle(place: Workplace) -> CompactAction:
-    tables = TableRange(1, 3, tuple(names(place.directory)[1:3]))
+    tables = TableRange(1, 3, tuple(listed(place.directory)[1:3]))
     return CompactAction(place, tables)
 
 
@@ -175,7 +176,7 @@ def test_what_was_confirmed_is_done_and_kept_in_the_journal(stack: Path) -> None
         assert app.copied == [action.command_line]
 
     act(ActionScreen(action, kept), steps)
-    assert len(names(stack)) == 1
+    assert len(listed(stack)) == 1
     [entry] = kept.entries
     assert (entry.time, entry.title, entry.ending) == (NOW, "Compact all tables", "done")
     assert entry.command == action.command_line
@@ -322,7 +323,7 @@ def test_a_lock_is_explained_and_tried_again_when_it_is_gone(stack: Path) -> Non
 def test_the_lock_of_a_table_is_explained_as_such(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         screen = await phase(pilot, Phase.PLANNED)
-        lock = stack / f"{names(stack)[2]}.lock"
+        lock = stack / f"{listed(stack)[2]}.lock"
         lock.touch()
         await confirm(pilot)
         await phase(pilot, Phase.FAILED)
@@ -446,7 +447,7 @@ def test_a_full_disk_leaves_the_stack_as_it_was_and_is_named(stack: Path) -> Non
 
 
 def test_a_damaged_table_stops_the_plan_and_is_named(stack: Path) -> None:
-    table = stack / names(stack)[0]
+    table = stack / listed(stack)[0]
     data = bytearray(table.read_bytes())
     data[28] ^= 0xFF  # how much of its key the first record shares with the one before it
     table.write_bytes(data)
@@ -548,11 +549,11 @@ def test_an_addition_shows_old_and_new_values_and_what_follows(git: Git, tmp_pat
         assert warnings(screen) == f"! {'12' * 20}: the repository has no such object."
         [prediction] = [line for line in said if line.startswith("auto-compaction")]
         assert "will merge this table and the newest" in prediction
-        count = len(names(repo.reftable)) + 1
+        count = len(listed(repo.reftable)) + 1
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
         [outcome] = [line for line in lines(screen) if line.startswith("auto-compaction")]
-        assert outcome == f"auto-compaction made {count} tables into {len(names(repo.reftable))}"
+        assert outcome == f"auto-compaction made {count} tables into {len(listed(repo.reftable))}"
 
     act(ActionScreen(action, journal()), steps)
     assert repo.oid("refs/heads/branch-3") == new
@@ -627,7 +628,7 @@ def test_an_addition_whose_compaction_fails_is_an_addition_all_the_same(stack: P
     place = Workplace(place.directory, StackOptions(policy="geometric", factor=255), place.repository)
     action = create(place)
     plan = action.plan(lambda _: None)
-    for name in names(stack):
+    for name in listed(stack):
         (stack / f"{name}.lock").touch()
     result = run(action, plan, lambda _: None)
     assert "The compaction after it failed" in result.warnings[0]

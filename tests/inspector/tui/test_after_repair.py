@@ -16,7 +16,8 @@ from inspector.tui.screens.plan import Phase
 from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import confirm, phase, until
 from tests.support.handmade import change_byte
-from tests.support.screens import branches, inspect, make_stack, names, press
+from tests.support.screens import branches, inspect, make_stack, press
+from tests.support.stacks import listed
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def back_from_repair(pilot: Pilot[Any], screen: MainScreen) -> None:
 
 
 def test_damage_is_gone_from_the_state_line_once_it_is_repaired(stack: Path) -> None:
-    change_byte(stack / names(stack)[0], 28)
+    change_byte(stack / listed(stack)[0], 28)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "5", "v")
@@ -68,7 +69,7 @@ def test_leftovers_are_gone_from_the_state_line_and_all_tables_checked(stack: Pa
 
 
 def test_damage_that_undo_brings_back_is_in_the_state_line_again(stack: Path) -> None:
-    change_byte(stack / names(stack)[0], 28)
+    change_byte(stack / listed(stack)[0], 28)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "5", "v", "r")

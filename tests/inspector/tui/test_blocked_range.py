@@ -22,10 +22,10 @@ from tests.support.screens import (
     footer,
     inspect,
     make_stack,
-    names,
     press,
     shown_lines,
 )
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 from tests.support.thinning import thinned
 
@@ -81,7 +81,7 @@ async def the_form_makes_no_plan_of_it(pilot: Pilot[Any], stack: Path) -> None:
     await press(pilot, "w", "c")
     form = pilot.app.screen
     assert isinstance(form, CompactScreen)
-    assert f"BLOCKED: Table 0, {names(stack)[0]} at byte" in text(pilot)
+    assert f"BLOCKED: Table 0, {listed(stack)[0]} at byte" in text(pilot)
     assert "Escape, then 5 and r" in text(pilot)
     await press(pilot, "ctrl+g")
     assert pilot.app.screen is form
@@ -100,7 +100,7 @@ async def the_pane_says_so_and_leads_to_the_repair(
     pilot: Pilot[Any], screen: MainScreen, stack: Path
 ) -> None:
     assert "BLOCKED: tables 0 to 3 (marked)" in text(pilot)
-    assert f"Table 0, {names(stack)[0]} at byte" in text(pilot)
+    assert f"Table 0, {listed(stack)[0]} at byte" in text(pilot)
     assert "Repair…" in footer(pilot)
     assert "Dry run" not in footer(pilot)
     await press(pilot, "c")
@@ -154,7 +154,7 @@ def test_the_stack_says_that_its_own_compaction_is_blocked(tmp_path: Path, size:
         assert "auto-compaction of #0..#2 is BLOCKED" in text(pilot)
 
     inspect(stack, sound, size)
-    change_byte(stack / names(stack)[1], 28)
+    change_byte(stack / listed(stack)[1], 28)
     inspect(stack, damaged, size)
 
 

@@ -30,12 +30,12 @@ from tests.support.screens import (
     inspect,
     log,
     make_stack,
-    names,
     open_session,
     press,
     settle,
     shown_lines,
 )
+from tests.support.stacks import listed
 from tests.support.tables import oid
 from tests.support.thinning import thinned
 
@@ -56,7 +56,7 @@ def stack(tmp_path: Path) -> Path:
 def break_second(stack: Path) -> Path:
     """Set the second table aside, and return where it is then."""
     aside = stack.parent / "aside"
-    (stack / names(stack)[1]).rename(aside)
+    (stack / listed(stack)[1]).rename(aside)
     return aside
 
 
@@ -70,7 +70,7 @@ def line_with(pilot: Pilot[Any], part: str) -> str:
 
 @pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 def test_a_broken_stack_lands_on_health_and_says_what_is_wrong(stack: Path, size: tuple[int, int]) -> None:
-    name = names(stack)[1]
+    name = listed(stack)[1]
     break_second(stack)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
@@ -107,7 +107,7 @@ def test_the_missing_table_keeps_its_row_with_a_mark_and_has_no_bytes(stack: Pat
         await press(pilot, "3", "shift+tab", "j")
         assert "neither a header nor a footer" in text(pilot)
         await press(pilot, "1", "shift+tab")
-        assert f"{names(stack)[1]}: listed in" in line_with(pilot, "X        ")
+        assert f"{listed(stack)[1]}: listed in" in line_with(pilot, "X        ")
 
     inspect(stack, steps)
 
@@ -131,7 +131,7 @@ def test_the_screen_is_as_ever_once_the_stack_is_sound_again(stack: Path) -> Non
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         await press(pilot, "R")
         assert "Nothing has changed." in text(pilot)
-        shutil.copy(aside, stack / names(stack)[1])
+        shutil.copy(aside, stack / listed(stack)[1])
         await press(pilot, "R", "1")
         assert "broken" not in text(pilot)
         assert " ok" in line_with(pilot, " 1 …")  # it was checked once more
@@ -145,7 +145,7 @@ def test_a_broken_stack_that_is_broken_otherwise_is_shown_anew(stack: Path) -> N
     break_second(stack)
 
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
-        (stack / names(stack)[2]).unlink()
+        (stack / listed(stack)[2]).unlink()
         await press(pilot, "R")
         assert "X does not open: 2 missing tables" in shown_lines(pilot.app)[0]
 

@@ -26,7 +26,8 @@ from inspector.tui.widgets.record_bar import Prompt, RecordBar
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.tab_line import TabLine
-from tests.support.screens import branches, inspect, log, make_stack, names, press, settle, shown_lines
+from tests.support.screens import branches, inspect, log, make_stack, press, settle, shown_lines
+from tests.support.stacks import listed
 
 PANES: list[type[Widget]] = [RefsPane, LogsPane, BlockPane, CompactionPane, HealthPane]
 
@@ -158,7 +159,7 @@ def test_nothing_but_what_is_shown_first_is_given_the_keys(
 
 
 def test_of_a_broken_stack_health_is_made_alone(stack: Path) -> None:
-    (stack / names(stack)[0]).unlink()
+    (stack / listed(stack)[0]).unlink()
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         assert HealthPane in made(screen)

@@ -22,20 +22,21 @@ from inspector.tui.screens import Phase, RepairScreen
 from inspector.tui.widgets import health_pane
 from inspector.tui.widgets.tab_line import TabLine
 from tests.support.handmade import change_byte
-from tests.support.screens import branches, log, make_stack, names, open_session, press, settle
+from tests.support.screens import branches, log, make_stack, open_session, press, settle
+from tests.support.stacks import listed
 from tests.support.tables import oid
 
 _WATCH = 3600.0  # seconds: watched, but no look comes
 
 
 def _damage_footer(stack: Path) -> None:
-    change_byte(stack / names(stack)[0], -1)
+    change_byte(stack / listed(stack)[0], -1)
 
 
 def _damage_log_block(stack: Path) -> None:
     with Stack.open(stack, read_only=True) as opened:
         offset = opened.tables[1].footer.log_offset
-    change_byte(stack / names(stack)[1], offset + 20)
+    change_byte(stack / listed(stack)[1], offset + 20)
 
 
 def _lock(stack: Path) -> None:

@@ -15,8 +15,8 @@ from inspector.model import AsOf, News, OneTable, Reloaded, Session, WholeStack
 from inspector.rows import PAGE_ROWS, RefRows, record_rows
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.record_pane import RecordPane
-from tests.support.panes import PaneApp, enter, press, settle, with_panes
-from tests.support.screens import OPTIONS, branch, branches, log, make_stack, shown_lines
+from tests.support.panes import PaneApp, enter, with_panes
+from tests.support.screens import OPTIONS, branch, branches, log, make_stack, press, settle, shown_lines
 from tests.support.tables import oid
 
 

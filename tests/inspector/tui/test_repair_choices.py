@@ -45,8 +45,8 @@ from tests.support.screens import (
     footer,
     log,
     make_stack,
-    names,
 )
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 
 LOCK = "tables.list.lock"
@@ -170,7 +170,7 @@ def test_without_locks_in_the_way_force_is_not_offered(stack: Path) -> None:
 
 
 def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) -> None:
-    table = names(stack)[0]
+    table = listed(stack)[0]
 
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         shown = await planned_repair(pilot)
@@ -196,7 +196,7 @@ def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) 
 
 @pytest.mark.parametrize("option", ["set_aside", "take_up", "only"])
 def test_a_chosen_table_that_is_gone_by_now_is_told(stack: Path, option: str) -> None:
-    table = names(stack)[0]
+    table = listed(stack)[0]
     (stack / table).unlink()
     with OutcomeRows() as store:
         action = replace(RepairAction(workplace(stack), store), **{option: (table,)})
@@ -208,7 +208,7 @@ def test_a_chosen_table_that_is_gone_by_now_is_told(stack: Path, option: str) ->
 def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
     orphan = "0x000000000003-0x000000000003-0badcafe.ref"
     other = make_stack(stack.parent / "other", (branches(3), []), (branches(3, 2), []), (branches(4, 3), []))
-    (stack / orphan).write_bytes((other / names(other)[2]).read_bytes())
+    (stack / orphan).write_bytes((other / listed(other)[2]).read_bytes())
     old = time.time() - 3600
     os.utime(stack / orphan, (old, old))
 
@@ -231,8 +231,8 @@ def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
         shown.action_again()
         await planned_or_done(pilot)
         # As the newest table, but under another name.
-        assert names(stack)[-1][:-12] == orphan[:-12]
-        assert orphan not in names(stack)
+        assert listed(stack)[-1][:-12] == orphan[:-12]
+        assert orphan not in listed(stack)
 
     act(screen(stack), steps)
 

@@ -10,8 +10,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.support.demo import copy_demo
-from tests.support.panes import PaneApp, enter, press, settle
-from tests.support.screens import WIDE, open_session
+from tests.support.panes import PaneApp, enter
+from tests.support.screens import WIDE, open_session, press, settle
 
 Compare = Callable[..., bool]
 

@@ -38,9 +38,9 @@ from tests.support.screens import (
     footer,
     inspect,
     make_stack,
-    names,
     press,
 )
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 from tests.support.thinning import thinned
 
@@ -59,7 +59,7 @@ def stack(tmp_path: Path) -> Path:
 
 def damage(stack: Path) -> None:
     """Make the stack one that does not open: the footer of a table has another checksum than its bytes."""
-    table = stack / names(stack)[1]
+    table = stack / listed(stack)[1]
     change_byte(table, table.stat().st_size - 1)
 
 
@@ -73,7 +73,7 @@ def test_u_removes_the_lock_under_the_cursor_and_nothing_else(
     stack: Path, file: str, size: tuple[int, int]
 ) -> None:
     damage(stack)
-    lock = leave(stack, LOCK if file == "tables.list" else f"{names(stack)[0]}.lock")
+    lock = leave(stack, LOCK if file == "tables.list" else f"{listed(stack)[0]}.lock")
     before = stack_files(stack)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
@@ -146,7 +146,7 @@ def test_a_held_lock_is_removed_by_force_alone(stack: Path) -> None:
 
 
 def test_a_lock_on_the_list_is_in_the_way_of_removing_another_one(stack: Path) -> None:
-    table = leave(stack, f"{names(stack)[0]}.lock")
+    table = leave(stack, f"{listed(stack)[0]}.lock")
     leave(stack, LOCK)
     before = stack_files(stack)
 

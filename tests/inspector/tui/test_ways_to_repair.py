@@ -43,9 +43,9 @@ from tests.support.screens import (
     footer,
     inspect,
     make_stack,
-    names,
     press,
 )
+from tests.support.stacks import listed
 from tests.support.thinning import thinned
 
 
@@ -89,7 +89,7 @@ def test_a_plan_that_meets_damage_leads_to_the_repair_and_is_made_again(make: An
 
 
 def test_a_range_is_known_again_by_a_table_that_was_written_anew(stack: Path) -> None:
-    before = names(stack)
+    before = listed(stack)
     change_byte(stack / before[1], (stack / before[1]).stat().st_size - 1)
     action = CompactAction(workplace(stack), TableRange(0, 3, tuple(before[:3])))
 
@@ -98,7 +98,7 @@ def test_a_range_is_known_again_by_a_table_that_was_written_anew(stack: Path) ->
         await pilot.press("r")
         await repaired(pilot)
         await phase(pilot, Phase.PLANNED)
-        assert names(stack)[1] != before[1]
+        assert listed(stack)[1] != before[1]
         assert "3 tables" in sentence(failed)
 
     act(ActionScreen(action, journal()), steps)
@@ -138,7 +138,7 @@ def test_a_plan_warns_of_a_lock_in_its_way_which_u_removes(stack: Path) -> None:
         await phase(pilot, Phase.DONE)
 
     act(ActionScreen(CompactAction(workplace(stack), "all"), journal()), steps)
-    assert len(names(stack)) == 1
+    assert len(listed(stack)) == 1
 
 
 def test_a_plan_names_the_process_that_holds_the_lock(stack: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_plan_names_the_process_that_holds_the_lock(stack: Path) -> None:
 
 
 def test_a_compaction_needs_the_locks_of_its_own_tables_only(stack: Path) -> None:
-    lock = leave(stack, f"{names(stack)[1]}.lock")
+    lock = leave(stack, f"{listed(stack)[1]}.lock")
 
     def plan_warnings(first: int, end: int) -> str:
         told: list[str] = []
@@ -159,7 +159,7 @@ def test_a_compaction_needs_the_locks_of_its_own_tables_only(stack: Path) -> Non
         async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
             told.append(warnings(await phase(pilot, Phase.PLANNED)))
 
-        tables = TableRange(first, end, tuple(names(stack)[first:end]))
+        tables = TableRange(first, end, tuple(listed(stack)[first:end]))
         act(ActionScreen(CompactAction(workplace(stack), tables), journal()), steps)
         return told[0]
 
@@ -184,7 +184,7 @@ def test_a_change_that_is_made_is_not_called_not_done(stack: Path, monkeypatch: 
         assert shown.answer
 
     act(ActionScreen(CompactAction(workplace(stack), "all"), journal()), steps)
-    assert len(names(stack)) == 1
+    assert len(listed(stack)) == 1
 
 
 def test_a_plan_with_nothing_to_do_needs_no_lock(stack: Path) -> None:
