@@ -399,42 +399,40 @@ def test_a_lock_beside_the_stack_is_shown_with_its_holder(stack: Path) -> None:
 # Several stacks.
 
 
-def test_a_repository_with_worktrees_asks_which_stack(repo: Repository, tmp_path: Path) -> None:
+@pytest.fixture
+def linked(repo: Repository, tmp_path: Path) -> InspectorApp:
+    """The inspector in a linked worktree."""
     repo.commit("first")
     repo.git("worktree", "add", "-q", "-b", "topic", str(tmp_path / "linked"))
     repository = find_repository(tmp_path / "linked")
     workplace = Workplace(repository.current.directory, repository.stack_options(), repository)
-    app = InspectorApp(None, workplace, label="linked")
+    return InspectorApp(None, workplace, label="linked")
 
+
+def test_a_repository_with_worktrees_asks_which_stack(linked: InspectorApp) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
-        assert isinstance(app.screen, PickerScreen)
+        assert isinstance(linked.screen, PickerScreen)
         await press(pilot, "enter")
-        assert isinstance(app.screen, MainScreen)
-        assert "linked (linked)" in shown_lines(app)[0]
-        assert "refs/heads/topic" in "\n".join(shown_lines(app))  # HEAD leads there
+        assert isinstance(linked.screen, MainScreen)
+        assert "linked (linked)" in shown_lines(linked)[0]
+        assert "refs/heads/topic" in "\n".join(shown_lines(linked))  # HEAD leads there
         await press(pilot, "W", "k", "enter")
-        assert "linked (main)" in shown_lines(app)[0]
-        assert re.search(r"refs/heads/topic +[0-9a-f]{10}", "\n".join(shown_lines(app)))
+        assert "linked (main)" in shown_lines(linked)[0]
+        assert re.search(r"refs/heads/topic +[0-9a-f]{10}", "\n".join(shown_lines(linked)))
         await press(pilot, "W", "escape", "q")
 
-    with app.sessions:
-        drive(app, steps)
-    assert app.return_code == 0
+    with linked.sessions:
+        drive(linked, steps)
+    assert linked.return_code == 0
 
 
-def test_no_choice_is_an_end(repo: Repository, tmp_path: Path) -> None:
-    repo.commit("first")
-    repo.git("worktree", "add", "-q", "-b", "topic", str(tmp_path / "linked"))
-    repository = find_repository(tmp_path / "linked")
-    workplace = Workplace(repository.current.directory, repository.stack_options(), repository)
-    app = InspectorApp(None, workplace, label="linked")
-
+def test_no_choice_is_an_end(linked: InspectorApp) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await pilot.press("escape")
 
-    with app.sessions:
-        drive(app, steps)
-    assert not app.is_running
+    with linked.sessions:
+        drive(linked, steps)
+    assert not linked.is_running
 
 
 # One pane alone.
