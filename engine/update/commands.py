@@ -157,6 +157,7 @@ _ESCAPES: Final = {
 _ESCAPE: Final = rb'\\([abfnrtv\\"]|[0-3][0-7]{2})'
 _FIELD: Final = re.compile(rb' (?:"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"|(?!")([^ \t\r]*))')
 _BLANK: Final = re.compile(rb"[ \t\r]")
+_QUOTED_OR_BLANK: Final = re.compile(rb'[\t\r"]')
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
 
 
@@ -289,22 +290,29 @@ def _split(chunks: Iterable[bytes], end: bytes, unit: str, missing: str) -> Iter
 
 def _split_lines(chunks: Iterable[bytes], id_size: int, resolve: Resolve | None) -> Iterator[_Command]:
     for number, line in enumerate(_split(chunks, b"\n", "line", "newline"), 1):
-        verb = _BLANK.split(line, maxsplit=1)[0]
+        is_plain = _QUOTED_OR_BLANK.search(line) is None
+        verb, *fields = line.split(b" ") if is_plain else _BLANK.split(line, maxsplit=1)[:1]
         if not verb:
             raise ApiError(f"line {number}: expected a command, found {shown(line)}")
-        command = _Command(f"line {number}", verb, [], id_size, resolve, nul_terminated=False)
-        position = len(verb)
-        while position < len(line):
-            field = _FIELD.match(line, position)
-            if field is None:
-                rest = line[position:]
-                if rest.startswith(b' "'):
-                    command.fail(f"badly quoted: {shown(rest[1:])}")
-                command.fail(f"expected a space or the end of the line, found {shown(rest)}")
-            quoted, plain = field.groups()
-            command.fields.append(plain if quoted is None else re.sub(_ESCAPE, _unescape, quoted))
-            position = field.end()
+        command = _Command(f"line {number}", verb, fields, id_size, resolve, nul_terminated=False)
+        if not is_plain:
+            fields.extend(_split_fields(command, line))
         yield command
+
+
+def _split_fields(command: _Command, line: bytes) -> Iterator[bytes]:
+    """The fields behind the verb of a line in which some may be quoted."""
+    position = len(command.verb)
+    while position < len(line):
+        field = _FIELD.match(line, position)
+        if field is None:
+            rest = line[position:]
+            if rest.startswith(b' "'):
+                command.fail(f"badly quoted: {shown(rest[1:])}")
+            command.fail(f"expected a space or the end of the line, found {shown(rest)}")
+        quoted, plain = field.groups()
+        yield plain if quoted is None else re.sub(_ESCAPE, _unescape, quoted)
+        position = field.end()
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -132,7 +132,7 @@ class PreparedUpdates(NamedTuple):
            where one stack is changed and another is not, each for the refs there.
         """
         stacks = _as_stacks(stacks)
-        lines = hook_lines(self.updates, self.hash_id.size)
+        lines = b"" if hook is None else hook_lines(self.updates, self.hash_id.size)
         log_only = hook is not None and not hook.is_recent
         additions: dict[str, Addition] = {}
         parts: tuple[StackUpdate, ...] = ()
@@ -152,8 +152,9 @@ class PreparedUpdates(NamedTuple):
                     for part in parts:
                         with additions[part.directory].table() as writer:
                             part.write(writer)
-                    lines = resolution.hook_lines(additions, log_only=log_only)
                 if hook is not None:
+                    if self.updates:
+                        lines = resolution.hook_lines(additions, log_only=log_only)
                     is_told = True
                     hook.run("prepared", lines)
                 yield joined(parts)
@@ -242,15 +243,8 @@ class PreparedUpdates(NamedTuple):
         changed: Mapping[tuple[str | None, bytes], RefRecord],
     ) -> TransactionResult:
         """The records of changes in one stack, sorted by their names there; `changed` as for `logged_id`."""
-        entry = partial(
-            LogRecord,
-            update_index=stack.next_update_index,
-            committer=self.committer.name,
-            email=self.committer.email,
-            time=self.committer.time,
-            tz=self.committer.tz,
-            message=one_line(self.message)[: stack.options.block_size // 2] + b"\n",
-        )
+        index, by = stack.next_update_index, self.committer
+        message = one_line(self.message)[: stack.options.block_size // 2] + b"\n"
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
         # Each seek inflates a block in every table, and thousands of refs may be deleted together.
@@ -263,9 +257,21 @@ class PreparedUpdates(NamedTuple):
             elif self.autocreates_reflog(change.inner) or reflog(walk, change.inner):
                 new = resolution.logged_id(change.new, changed)
                 if new is not None:
-                    logs.append(entry(change.name, old=change.current, new=new))
+                    logs.append(
+                        LogRecord(
+                            change.name,
+                            index,
+                            change.current,
+                            new,
+                            by.name,
+                            by.email,
+                            by.time,
+                            by.tz,
+                            message,
+                        )
+                    )
             if not change.log_only:
-                refs.append(ref_record(change, stack.next_update_index, self.peeled))
+                refs.append(ref_record(change, index, self.peeled))
         return TransactionResult(tuple(refs), tuple(logs))
 
     def _check_conflicts(self, stacks: Stacks, resolution: Resolution, refs: list[RefRecord]) -> None:
