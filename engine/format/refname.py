@@ -139,9 +139,11 @@ def _fault(name: bytes) -> str | None:
         at, byte = next((at, byte) for at, byte in enumerate(name) if byte in _FORBIDDEN_BYTES)
         return f"a ref name cannot contain {_byte_name(byte)} (byte {at})"
     framed = b"/" + name + b"/"
-    for sequence, meaning in _FORBIDDEN_SEQUENCES:
-        if sequence in framed:
-            return f"a ref name cannot contain {meaning}"
+    # Few names have a dot or an at sign.
+    if b"//" in framed or b"." in name or b"@" in name:
+        for sequence, meaning in _FORBIDDEN_SEQUENCES:
+            if sequence in framed:
+                return f"a ref name cannot contain {meaning}"
     if name.endswith(b"."):  # of the whole name only: `a./b` is a ref name
         return "a ref name cannot end with a dot"
     return None

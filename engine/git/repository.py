@@ -186,12 +186,16 @@ class Repository(NamedTuple):
         "always" does so for every ref, true for branches, remote-tracking branches, notes and HEAD, false for
         none. The default is true, and false in a bare repository.
         """
+        return self.reflog_rule()(name)
+
+    def reflog_rule(self) -> Callable[[bytes], bool]:
+        """What `autocreates_reflog` says, for many names."""
         key = "core.logallrefupdates"
         if (self.config.text(key) or "").lower() == "always":
-            return True
-        return self.config.flag(key, not self.is_bare) and (
-            name == b"HEAD" or name.startswith(_LOGGED_PREFIXES)
-        )
+            return lambda _: True
+        if not self.config.flag(key, not self.is_bare):
+            return lambda _: False
+        return lambda name: name == b"HEAD" or name.startswith(_LOGGED_PREFIXES)
 
     def reflog_expiry(self, parse: Callable[[str], int]) -> merge.Expiry:
         """Which entries `git reflog expire` lets expire whatever they lead to, by gc.reflogExpire.

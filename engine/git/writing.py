@@ -54,8 +54,8 @@ class Surroundings(Protocol):
     def committer(self) -> Identity:
         """Who the reflog entries are by."""
 
-    def autocreates_reflog(self, name: bytes) -> bool:
-        """Whether the ref gets a reflog by itself."""
+    def reflog_rule(self) -> Callable[[bytes], bool]:
+        """Which refs get a reflog by themselves."""
 
     def reference_hook(self, directory: Path, output: Callable[[bytes], object]) -> ReferenceHook | None:
         """The hook to run for a transaction of the worktree whose stack is in `directory`."""
@@ -146,7 +146,7 @@ def prepare_for(
         hash_id,
         committer=surroundings.committer(),
         message=message,
-        autocreates_reflog=(lambda _: True) if create_reflog else surroundings.autocreates_reflog,
+        autocreates_reflog=(lambda _: True) if create_reflog else surroundings.reflog_rule(),
         peel=objections.peel,
         problem=objections.problem if is_repository else None,
         conflict=objections.conflict if is_repository else None,

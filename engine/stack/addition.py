@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from engine.closing import Unfinished
 from engine.errors import ApiError
-from engine.format import RefRecord, check_conflicts, check_refname
+from engine.format import RefRecord, check_conflicts, check_refname, may_be_refused
 from engine.merge import MergedTable
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
@@ -142,6 +142,7 @@ def check_names(
         if record.is_deletion:
             removed.add(record.name)
         else:
-            check_refname(record.name)
             added.append(record.name)
+    for name in added if may_be_refused(added) else ():
+        check_refname(name)
     check_conflicts(added, removed, refs_from)
