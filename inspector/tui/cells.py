@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 
-from inspector.text import shown
+from engine.format import RefRecord
+from inspector.text import shown, value_text
 
 
 def shorten_middle(text: str, width: int) -> str:
@@ -20,14 +21,18 @@ def shorten_middle(text: str, width: int) -> str:
 
 
 def name_text(name: bytes, width: int) -> str:
-    """A ref's name in `width` cells: too long a one without the first one or two of its parts, or its middle.
+    """A ref's name in `width` cells: too long a one without its first parts, and if need be its middle.
 
     What tells refs apart is at their end, and `refs/heads/` is in front of most.
     """
     text, begins = shown(name), 0
-    for _ in range(2):
-        cut = text.find("/", begins)
-        if cell_len(text[begins:]) + bool(begins) <= width or cut < 0:
-            break
+    while cell_len(text[begins:]) + bool(begins) > width and (cut := text.find("/", begins)) >= 0:
         begins = cut + 1
     return shorten_middle(f"…{text[begins:]}" if begins else text, width)
+
+
+def fitted_value(record: RefRecord, width: int) -> str:
+    """What a ref record says in `width` cells: an id, or the target by its end, since that tells it apart."""
+    if record.target is None:
+        return value_text(record, width)
+    return "-> " + name_text(record.target, width - 3)

@@ -20,8 +20,8 @@ from engine.progress import Progress
 from engine.readable import damage_met
 from engine.repair import Outcome, RefOutcome
 from inspector.rows import KINDS, ORDER, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes, OutcomeRows
-from inspector.text import shown, value_text
-from inspector.tui.cells import name_text
+from inspector.text import shown
+from inspector.tui.cells import fitted_value, name_text
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
@@ -276,7 +276,7 @@ def ref_columns(mark: Callable[[RefRow], Cell], before: str, after: str) -> list
 def _value_cell(record: RefRecord | None, width: int) -> Cell:
     if record is None:
         return Cell("none", "muted")
-    return Cell(value_text(record, width), "plain" if record.target is None else "accent")
+    return Cell(fitted_value(record, width), "plain" if record.target is None else "accent")
 
 
 def ref_lines(row: RefChange | RefOutcome, what: str, before: str, after: str) -> list[Content]:

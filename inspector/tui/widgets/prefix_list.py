@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from inspector.rows import ROOT, PrefixRow, PrefixTree, RefRow, SequenceRows, TreeRow, prefixes_of
-from inspector.text import shown, value_text
+from inspector.text import shown
+from inspector.tui.cells import fitted_value
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.virtual_list import PLACEHOLDER, Cell, Column, VirtualList
@@ -147,4 +148,4 @@ def _indent(depth: int, width: int) -> str:
 def _value(row: TreeRow, width: int) -> Cell | str:
     if not isinstance(row, RefRow):
         return ""
-    return Cell(value_text(row.record, width), "warning" if row.record.is_deletion else "muted")
+    return Cell(fitted_value(row.record, width), "warning" if row.record.is_deletion else "muted")

@@ -12,8 +12,8 @@ from engine.readable import in_doubt
 from engine.table import Table
 from inspector.model import LOGS, REFS, Arrangement, KeyFound, News, Session
 from inspector.rows import Level, LogRow, PrefixTree, RefRow, read_level
-from inspector.text import log_time, short_id, shown, value_text
-from inspector.tui.cells import name_text
+from inspector.text import log_time, short_id, shown
+from inspector.tui.cells import fitted_value, name_text
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import ListSpot
 from inspector.tui.widgets.prefix_list import PrefixList
@@ -278,7 +278,7 @@ def _ref_value(row: RefRow, width: int) -> Cell:
     look: Look = (
         "warning" if row.record.is_deletion else "accent" if row.record.target is not None else "plain"
     )
-    return Cell(value_text(row.record, width), look)
+    return Cell(fitted_value(row.record, width), look)
 
 
 def _log_new(row: LogRow, _width: int) -> Cell | str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from inspector.tui.cells import name_text
+from engine.format import RefRecord
+from inspector.tui.cells import fitted_value, name_text
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.virtual_list import fit_columns
 
@@ -17,18 +18,26 @@ from inspector.tui.widgets.virtual_list import fit_columns
         (b"refs/heads/main", 11, "…heads/main"),
         (b"refs/heads/main", 10, "…main"),
         (b"refs/heads/team/topic", 12, "…team/topic"),
-        (b"refs/heads/team/topic", 8, "…te…opic"),
+        (b"refs/heads/team/topic", 8, "…topic"),
         (b"HEAD", 4, "HEAD"),
         (b"refs/heads/\xff\x1b", 12, "…\\xff\\x1b"),
         (b"", 5, ""),
-        (b"refs/heads/topic/a-rather-long-name-14", 24, "…topic/a…er-long-name-14"),
-        ("refs/heads/日本語/ブランチ-14".encode(), 12, "…日…ンチ-14"),
+        (b"refs/heads/topic/a-rather-long-name-14", 24, "…a-rather-long-name-14"),
+        ("refs/heads/日本語/ブランチ-14".encode(), 12, "…ブランチ-14"),
     ],
 )
 def test_a_name_that_is_too_long_loses_what_most_names_begin_with(
     name: bytes, width: int, expected: str
 ) -> None:
     assert name_text(name, width) == expected
+
+
+def test_a_target_that_is_too_long_keeps_its_end() -> None:
+    record = RefRecord(b"HEAD", 1, target=b"refs/heads/joe/fix-contour-lines")
+    assert fitted_value(record, 40) == "-> refs/heads/joe/fix-contour-lines"
+    assert fitted_value(record, 28) == "-> …joe/fix-contour-lines"
+    assert fitted_value(record, 21) == "-> …fix-contour-lines"
+    assert fitted_value(record, 16) == "-> …fix…ur-lines"
 
 
 def fitted(pane: type[RefsPane | LogsPane], width: int) -> dict[str, int]:
