@@ -340,20 +340,20 @@ class Evidence:
         )
 
     def _below(self, name: str) -> MergedTable:
-        """What can be read of the tables that are listed in front of one, or are older than one that is not.
+        """What can be read of the tables of the stack that are older than one, as their names tell.
 
-        Raises `FormatError` if they do not fit together.
+        In a sound list, they are those in front of it. Raises `FormatError` if they do not fit together.
         """
         listed = self.listed()[0]
-        older = listed[: listed.index(name)] if name in listed else self._older(name)
+        named = {
+            one: limits
+            for one in (listed if name in listed else self.entries)
+            if (limits := limits_in_name(one)) is not None
+        }
+        low, _ = named.get(name, (0, 0))
+        older = sorted((one for one, limits in named.items() if limits[1] < low), key=named.__getitem__)
         opened = [open_table(os.fspath(self.path / one), one, self.hash_id) for one in older]
         return MergedTable([one for one in opened if one.fault is None])
-
-    def _older(self, name: str) -> list[str]:
-        """The files that are older than one that is not listed, by their names, oldest first."""
-        named = {one: limits for one in self.entries if (limits := limits_in_name(one)) is not None}
-        low, _ = named.get(name, (0, 0))
-        return sorted((one for one, limits in named.items() if limits[1] < low), key=named.__getitem__)
 
     def _is_symref(self, name: bytes) -> bool:
         """Whether any table has a symbolic ref of this name."""
