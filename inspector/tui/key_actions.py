@@ -13,11 +13,14 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
+from inspector.tui.key_table import MEANINGS
 from inspector.tui.keys import active_bindings, key_label, rank
 
 # Textual binds these for everything that could scroll, whether or not it does.
 _SIDEWAYS: Final = {"scroll_left", "scroll_right", "page_left", "page_right"}
 _UPRIGHT: Final = {"scroll_up", "scroll_down", "scroll_home", "scroll_end", "page_up", "page_down"}
+# And these, which have other words there than here, also where nothing else can have the focus.
+_FOCUS: Final = {"focus_next": "next-pane", "focus_previous": "pane-before"}
 
 
 @dataclass(slots=True)
@@ -46,10 +49,15 @@ def key_actions(screen: Screen[Any]) -> list[KeyAction]:
         target, action = _target(screen, node, binding.action)
         if not enabled or binding.system or not binding.description or _is_idle(target, action):
             continue
+        if action in _FOCUS and len(screen.focus_chain) < 2:
+            continue
         if binding.key.startswith("super+"):  # for terminals that pass it on; there is another
             continue
-        title = binding.description[:1].upper() + binding.description[1:]
         of_pane = node not in (screen, screen.app)
+        words = (
+            MEANINGS[_FOCUS[action]].words if action in _FOCUS and binding.id is None else binding.description
+        )
+        title = words[:1].upper() + words[1:]
         made = KeyAction(target, action, title, binding.tooltip, of_pane, rank(binding))
         known = found.setdefault((target, action), made)
         known.keys += (key_label(binding.key),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from inspector.tui import MainScreen
 from inspector.tui.help import GENERAL, GLOSSARY, help_text, key_columns, matching, paragraphs
 from inspector.tui.key_actions import KeyAction, key_actions
 from inspector.tui.keys import key_label
 from inspector.tui.screens.dialog import HelpScreen
 from tests.support.habits import HabitsApp, Tables
-from tests.support.screens import NARROW, drive, shown_lines
+from tests.support.screens import NARROW, branches, drive, inspect, make_stack, press, shown_lines
 
 
 def text(app: HabitsApp) -> str:
@@ -183,3 +185,18 @@ def test_the_glossary_has_every_term_of_the_field_in_order() -> None:
     field = "addition block expiry footer index record section segment stack table tombstone"
     assert {*field.split(), "merged view", "restart point", "update index"} <= set(terms)
     assert all(len(paragraph) > 30 for paragraph in paragraphs(GLOSSARY))
+
+
+def test_what_textual_binds_has_our_words_and_is_left_out_where_it_does_nothing(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path / "reftable", (branches(2), []))
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert {action.title: action.keys for action in key_actions(screen)}["Next pane"] == ("tab",)
+        await press(pilot, "B")
+        titles = {action.title for action in key_actions(pilot.app.screen)}
+        assert not {"Focus Next", "Next pane"} & titles, "nothing but the list can have the keys"
+        await press(pilot, "escape", "w", "c", "enter")
+        titles = {action.title for action in key_actions(pilot.app.screen)}
+        assert "Focus Next" not in titles
+
+    inspect(stack, steps)
