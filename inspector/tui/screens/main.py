@@ -73,7 +73,7 @@ class MainScreen(NavigableScreen):
             return
         is_as_opened = (
             self.app.screen is self
-            and self._tab_with_keys == self._first_tab
+            and not self._has_gone
             and self._refs.rows.cursor == self._logs.rows.cursor == 0
             and self._refs.scope == WholeStack()
             and not isinstance(self.focused, Input)

@@ -47,6 +47,8 @@ class NavigableScreen(LiveScreen):
     """Has tabs to go to, and goes where rows lead."""
 
     _tab_with_keys = "refs"
+    _has_gone = False
+    """Whether the user has gone to a tab."""
 
     @cached_property
     def _trail(self) -> Trail:
@@ -61,14 +63,17 @@ class NavigableScreen(LiveScreen):
     async def action_tab(self, step: int) -> None:
         """Go to the tab beside, and round at the end."""
         names = self._tabs.names
+        self._has_gone = True
         await self._show_tab(names[(names.index(self._tabs.active) + step) % len(names)])
 
     async def action_show_tab(self, number: int) -> None:
         """Go to this tab."""
+        self._has_gone = True
         await self._show_tab(self._tabs.names[number])
 
     @on(TabLine.Chosen)
     async def _tab_chosen(self, event: TabLine.Chosen) -> None:
+        self._has_gone = True
         if event.tab != self._tabs.active:
             await self._show_tab(event.tab)
 
@@ -224,6 +229,7 @@ class NavigableScreen(LiveScreen):
         if self.app.screen is not origin:
             return
         self._trail.push(self._put_away(spot))
+        self._has_gone = True
         match at:
             case InList(kind, scope, key, row_filter):
                 pane = self._refs if kind == "refs" else self._logs

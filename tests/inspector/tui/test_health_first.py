@@ -95,6 +95,25 @@ def test_who_has_gone_elsewhere_by_then_is_left_there(stack: Path) -> None:
     assert (tab, label[:8]) == ("logs", "Health X")
 
 
+def test_who_has_gone_back_from_health_is_not_led_there_again(stack: Path) -> None:
+    _damage_log_block(stack)
+
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30)) as pilot:
+                await settle(pilot)
+                main = app.screen
+                assert isinstance(main, MainScreen)
+                assert main.query_one(TabLine).active == "health"
+                await press(pilot, "1")
+                await main.on_health_pane_changed()  # more is found, in the same moments
+                assert main._health_known.stops_git
+                assert main.query_one(TabLine).active == "refs"
+
+    asyncio.run(run())
+
+
 def test_a_repair_is_planned_for_who_asks_before_it_is_known_what_is_wrong(stack: Path) -> None:
     _damage_log_block(stack)
 
