@@ -132,6 +132,10 @@ class GitProgram(NamedTuple):
             layers.get(scope, general)[key] = value if assigned else None
         return general | (local or dict(own)) | command
 
+    def all_values(self, git_dir: str | os.PathLike[str], key: str) -> tuple[str, ...]:
+        """All values of a variable that may have several, in the order in which git reads them."""
+        return tuple(self._ask(git_dir, "config", "--null", "--get-all", key).split("\0")[:-1])
+
     def set_config(self, file: str, key: str, value: str) -> bool:
         """Whether git has set a variable in this file, which it locks for that."""
         with (

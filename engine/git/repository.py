@@ -48,6 +48,8 @@ _EVERYBODY: Final = 0o664
 _EXPIRY: Final = r"(?s)gc\.(?:(.*)\.)?reflogexpire(unreachable)?"
 _DEFAULT_EXPIRY: Final = "90.days.ago"
 
+_SUFFIXES: Final = ("versionsort.suffix", "versionsort.prereleasesuffix")
+
 _LOGGED_PREFIXES: Final = (b"refs/heads/", b"refs/remotes/", b"refs/notes/")
 
 
@@ -196,6 +198,22 @@ class Repository(NamedTuple):
         if not self.config.flag(key, not self.is_bare):
             return lambda _: False
         return lambda name: name == b"HEAD" or name.startswith(_LOGGED_PREFIXES)
+
+    def version_suffixes(self) -> tuple[bytes, ...]:
+        """What may follow a version, in the order in which git sorts by it: versionsort.suffix.
+
+        Without a git program only the last value is known.
+        """
+        # The second name is the older one, and counts where the first is not set.
+        key = next((one for one in _SUFFIXES if one in self.config.values), None)
+        if key is None:
+            return ()
+        told = (
+            self.git.all_values(self.git_dir, key)
+            if self.git is not None and self.git_dir is not None
+            else ()
+        )
+        return tuple(map(os.fsencode, told or (self.config.text(key) or "",)))
 
     def reflog_expiry(self, parse: Callable[[str], int]) -> merge.Expiry:
         """Which entries `git reflog expire` lets expire whatever they lead to, by gc.reflogExpire.

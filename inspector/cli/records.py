@@ -165,6 +165,7 @@ def _surroundings(call: Call, view: View) -> Surroundings:
         leads_to,
         lambda name: git.short_name(name, lambda one: leads_to(one) is not None, strict=strict),
         head.target if head is not None else None,
+        call.workplace.surroundings.version_suffixes,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 from typing import Any, Final, NamedTuple
 
 from engine.errors import ApiError
@@ -29,11 +29,15 @@ _SORT_KEYS: Final = ("refname", "version:refname", "v:refname", "objectname", "s
 
 
 class Surroundings(NamedTuple):
-    """What is asked of the other refs: where one leads, its short name, and the branch of HEAD."""
+    """What is asked of the other refs: where one leads, its short name, and the branch of HEAD.
+
+    And of git's configuration, what may follow a version (`compare_versions`).
+    """
 
     leads_to: Callable[[bytes], bytes | None]
     short_name: Callable[[bytes], bytes]
     current_branch: bytes | None
+    version_suffixes: Callable[[], Sequence[bytes]] = tuple
 
 
 ListedRef = tuple[RefRecord, Table]
@@ -134,7 +138,7 @@ def _sort_key(key: str, around: Surroundings) -> Callable[[ListedRef], Any]:
         case "refname":
             return lambda ref: ref[0].name
         case "version:refname" | "v:refname":
-            version = cmp_to_key(compare_versions)
+            version = cmp_to_key(partial(compare_versions, suffixes=around.version_suffixes()))
             return lambda ref: version(ref[0].name)
         case "objectname":
             return lambda ref: _oid(ref[0], around)
@@ -145,15 +149,20 @@ def _sort_key(key: str, around: Surroundings) -> Callable[[ListedRef], Any]:
     raise ApiError(f"{key!r} is no key to sort by: there are {', '.join(_SORT_KEYS)}")
 
 
-def compare_versions(one: bytes, other: bytes) -> int:
+def compare_versions(one: bytes, other: bytes, suffixes: Sequence[bytes] = ()) -> int:
     """Below, above or 0 as strverscmp() of the GNU C library has it, by which git sorts versions.
 
-    A run of digits counts as a number; one that begins with 0 as the digits behind a decimal point.
+    A run of digits counts as a number; one that begins with 0 as the digits behind a decimal point. Of two
+    that have others of the `suffixes` where they begin to differ, the order is that of the suffixes; without
+    one, it comes behind: versionsort.suffix in git's configuration.
     """
     if one == other:
         return 0
     at = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     at = min(len(one), len(other)) if at is None else at
+    of_one, of_other = (_suffix_at(text, at, suffixes) for text in (one, other))
+    if of_one != of_other:
+        return of_one - of_other
     common = one[:at]
     run = common[len(common.rstrip(b"0123456789")) :]
     here, there = one[at : at + 1], other[at : at + 1]
@@ -166,6 +175,19 @@ def compare_versions(one: bytes, other: bytes) -> int:
     if not run.strip(b"0") and here.isdigit() != there.isdigit():
         return -1 if here.isdigit() else 1  # 00 is below 0, and so is 01
     return by_bytes
+
+
+def _suffix_at(version: bytes, at: int, suffixes: Sequence[bytes]) -> int:
+    """Which of the suffixes begins first, from where it would end at `at` on, the longest of several.
+
+    How many there are for none of them.
+    """
+    found = [
+        (start, -len(suffix), number)
+        for number, suffix in enumerate(suffixes)
+        if (start := version.find(suffix, max(0, at - len(suffix)), at + len(suffix))) >= 0
+    ]
+    return min(found)[2] if found else len(suffixes)
 
 
 def _by_length(one: bytes, other: bytes, otherwise: int) -> int:

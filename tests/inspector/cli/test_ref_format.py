@@ -103,6 +103,46 @@ def test_short_names_go_by_the_configuration(repo: Repository) -> None:
     repo.git("config", "--unset", "core.warnAmbiguousRefs")
 
 
+@pytest.mark.parametrize(
+    "suffixes",
+    [
+        ["-rc"],
+        ["-rc", "-pre"],
+        ["-pre", "-rc", "", ".1"],
+        ["", "-rc", "rc1"],
+        ["-r", "-rc", "-rc1"],
+        ["c1", "-rc1"],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("key", ["versionsort.suffix", "versionsort.prereleaseSuffix"])
+def test_versions_are_in_the_order_of_the_suffixes_that_are_configured(
+    git: Git, tmp_path: Path, suffixes: list[str], key: str
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    versions = [
+        "1.0",
+        "1.0-rc1",
+        "1.0-rc2",
+        "1.0-rc10",
+        "1.0-pre1",
+        "1.0.1",
+        "1.0.1-rc1",
+        "1.0.10",
+        "1.0-rx",
+        "1.0-r",
+    ]
+    repo.update_refs([f"create refs/tags/v{version} HEAD" for version in versions])
+    for suffix in suffixes:
+        repo.git("config", "--add", key, suffix)
+    for order in ("v:refname", "-version:refname"):
+        said = repo.git("for-each-ref", "--format=%(refname)", f"--sort={order}").stdout
+        assert (
+            ok("refs", repo.path, "--prefix", "refs/", "--format=%(refname)", f"--sort={order}").out == said
+        )
+
+
 def test_versions_are_in_the_order_that_the_c_library_gives_them() -> None:
     ordered = [b"000", b"00", b"01", b"010", b"09", b"0", b"1", b"9", b"10"]  # of its manual
     assert sorted(set(ordered), key=cmp_to_key(compare_versions)) == ordered
