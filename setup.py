@@ -5,7 +5,7 @@ installs modules again that were deleted since the first. The pages of the manua
 for which the build needs what the verbs import.
 
 REFTABLE_COMPILE=1 has mypyc compile the modules where time goes, from the same files that are interpreted
-otherwise. Without a compiler for C the build goes on without them.
+otherwise. Without a compiler for C the build goes on without them, and makes a wheel for all platforms.
 """
 
 import os
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 COMPILED = (
@@ -71,6 +72,19 @@ class Build(build_py):
             yield str(page)
 
 
+class Wheel(bdist_wheel):
+    """A wheel for this platform if anything was compiled for it, or else for any."""
+
+    def run(self) -> None:
+        """Build, see what came of it, and pack that."""
+        self.run_command("build")
+        built = self.get_finalized_command("build_ext").get_outputs()
+        if not any(map(os.path.exists, built)):
+            self.distribution.ext_modules = []
+            self.root_is_pure = True
+        super().run()
+
+
 def extensions() -> list[Extension]:
     """The modules to compile; none when a build only asks what it needs, before mypy is there."""
     if not COMPILE:
@@ -87,7 +101,7 @@ def extensions() -> list[Extension]:
 
 
 setup(
-    cmdclass={"build_py": Build},
+    cmdclass={"build_py": Build, "bdist_wheel": Wheel},
     ext_modules=extensions(),
     setup_requires=[MYPY] if COMPILE else [],
 )

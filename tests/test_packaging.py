@@ -54,3 +54,16 @@ def test_a_module_that_is_deleted_is_in_no_later_wheel(tmp_path: Path) -> None:
     assert scripts <= {
         name.rpartition("/")[2] for name in names if name.startswith("inspector/cli/completions/")
     }
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(300)
+def test_a_wheel_is_for_all_platforms_where_there_was_no_compiler(tmp_path: Path) -> None:
+    wheel = built_wheel(tmp_path, REFTABLE_COMPILE="1", CC="no-such-compiler")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        names = packed.namelist()
+        (about,) = (packed.read(name) for name in names if name.endswith(".dist-info/WHEEL"))
+    assert b"Root-Is-Purelib: true" in about
+    assert "engine/format/codec.py" in names
+    assert not [name for name in names if name.endswith(".so") or ".data/platlib/" in name]
