@@ -101,6 +101,7 @@ FORBIDDEN = {
         | DAMAGED
         | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"}
         | {"engine.export.anonymous", "inspector.cli.anonymize"}
+        | {"engine.fsck.repository", "engine.repair.repository"}
     ),
     "survey": PROCESSES
     | FILES

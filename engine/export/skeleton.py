@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
@@ -62,7 +61,6 @@ class Conflict(NamedTuple):
     other: bytes
 
 
-@dataclass(slots=True)
 class Skeleton:
     """What was written: how many refs, reflogs and entries of these, and what asks for attention.
 
@@ -70,13 +68,11 @@ class Skeleton:
     entries of the time 0, which git's files backend takes for damaged.
     """
 
-    refs: int = 0
-    logs: int = 0
-    entries: int = 0
-    unseen: int = 0
-    head: bytes | None = None
-    left_out: list[LeftOut] = field(default_factory=list)
-    conflicts: list[Conflict] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.refs = self.logs = self.entries = self.unseen = 0
+        self.head: bytes | None = None
+        self.left_out: list[LeftOut] = []
+        self.conflicts: list[Conflict] = []
 
 
 class Records(Protocol):

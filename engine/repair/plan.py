@@ -152,6 +152,7 @@ class RepairPlan(NamedTuple):
     may be of this stack, oldest first: what they have that is newer may be what counts. `has_lost_names` when
     the list has not all the names that it had: a table that is missing may have been one of them, and behind
     the last one that is there, nothing tells of any.
+    `errors` is how many errors were found, those around the stack among them where that is mended.
     """
 
     directory: Path
@@ -167,6 +168,7 @@ class RepairPlan(NamedTuple):
     newer: tuple[Input, ...] = ()
     beside: tuple[Input, ...] = ()
     has_lost_names: bool = False
+    errors: int = 0
 
     @property
     def is_noop(self) -> bool:

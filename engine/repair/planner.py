@@ -31,7 +31,7 @@ from engine.format import (
     pack_table_list,
     parse_table_list,
 )
-from engine.fsck import Finding, Severity, check_repository, fsck, once_each
+from engine.fsck import Finding, Severity, fsck, once_each
 from engine.git import Repository
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
@@ -40,7 +40,6 @@ from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
-from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
 from engine.stack import (
     LIST_LOCK,
@@ -121,20 +120,14 @@ def plan_repair(
                 raise
         else:
             if not plan.steps or plan.list_before == before:
-                mends_around = mends_around and only is None
-                return _around(plan, repository, findings) if repository and mends_around else plan
+                plan = plan._replace(errors=sum(one.severity is Severity.ERROR for one in findings))
+                if repository is None or not mends_around or only is not None:
+                    return plan
+                # What an export has no use for is imported for a repair.
+                from engine.repair.repository import mended_around
+
+                return mended_around(plan, repository, findings)
     raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: another process is at work")
-
-
-def _around(plan: RepairPlan, repository: Repository, findings: Sequence[Finding]) -> RepairPlan:
-    """A plan with the steps that mend the repository around the stack."""
-    steps = [*repository_steps(repository, [*check_repository(repository), *findings], plan.hash_id)]
-    files = dict.fromkeys(step.file for step in steps if step.kind.is_around)
-    traces = (trace(plan.directory, file) for file in files)
-    return plan._replace(
-        steps=tuple(sorted((*plan.steps, *steps), key=lambda step: [*StepKind].index(step.kind))),
-        files=(*plan.files, *traces),
-    )
 
 
 class _Planner(Draft):

@@ -18,9 +18,9 @@ from typing import Final
 
 from engine.errors import LockError, RepositoryError, reason_of
 from engine.format import HashId
-from engine.fsck import Finding
+from engine.fsck import Finding, Severity, check_repository
 from engine.git import Repository
-from engine.repair.plan import Step, StepKind
+from engine.repair.plan import RepairPlan, Step, StepKind, trace
 from engine.stack import LOCK_SUFFIX, LockFile, make_directory, sync_directory
 
 _HEAD: Final = b"ref: refs/heads/.invalid\n"
@@ -29,9 +29,20 @@ _OBJECT: Final = "(?:pack-)?([0-9a-f]{38}|[0-9a-f]{62})(?:[0-9a-f]{2}[.](?:pack|
 _HASHES: Final = {38: HashId.SHA1, 62: HashId.SHA256}
 
 
-def repository_steps(
-    repository: Repository, findings: Collection[Finding], hash_id: HashId
-) -> Iterator[Step]:
+def mended_around(plan: RepairPlan, repository: Repository, findings: Sequence[Finding]) -> RepairPlan:
+    """A plan for a stack, in which `findings` were found, with the steps that mend the repository around."""
+    around = [*check_repository(repository)]
+    steps = [*_steps(repository, [*around, *findings], plan.hash_id)]
+    files = dict.fromkeys(step.file for step in steps if step.kind.is_around)
+    traces = (trace(plan.directory, file) for file in files)
+    return plan._replace(
+        steps=tuple(sorted((*plan.steps, *steps), key=lambda step: [*StepKind].index(step.kind))),
+        files=(*plan.files, *traces),
+        errors=plan.errors + sum(one.severity is Severity.ERROR for one in around),
+    )
+
+
+def _steps(repository: Repository, findings: Collection[Finding], hash_id: HashId) -> Iterator[Step]:
     """What mends the files around a stack, whose tables are of `hash_id`; `findings` are of both."""
     for finding in findings:
         kind, result = StepKind.LEAVE_OUT, ""

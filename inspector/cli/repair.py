@@ -173,7 +173,7 @@ def repair(
     elif plan.is_noop:
         note_sentence(plan.sentence)
         if applies:
-            _end_undone(action, made)
+            _end_undone(made)
     else:
         note("nothing was changed: --apply does this")
 
@@ -205,14 +205,12 @@ def _tell_result(call: Call, result: Result) -> None:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _end_undone(action: RepairAction, made: RepairPlan) -> None:
+def _end_undone(made: RepairPlan) -> None:
     """End --apply that had nothing to do: fine if all is sound, not if steps or errors are left."""
     if any(step.needs_force for step in made.steps):
         raise click.exceptions.Exit(ExitCode.LOCKED)
-    with ProgressLine() as progress:
-        errors = len(action.errors(progress))
-    if errors:
-        note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
+    if made.errors:
+        note(f"{counted(made.errors, 'error')} left: see the verb fsck")
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
