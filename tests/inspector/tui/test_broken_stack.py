@@ -190,6 +190,18 @@ def test_without_a_list_the_tables_of_the_directory_are_shown(stack: Path) -> No
     inspect(stack, steps)
 
 
+def test_in_the_least_terminal_each_list_has_rows_beside_all_that_is_said_of_damage(stack: Path) -> None:
+    break_second(stack)
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        for tab, name in (("5", "findings"), ("1", "refs"), ("2", "logs")):
+            await press(pilot, tab)
+            assert screen.query_one("#trouble").display
+            assert screen.query_one(f"#{name}").size.height >= 2, name
+
+    inspect(stack, steps, (60, 16))
+
+
 def test_a_repository_that_has_lost_its_stack_lands_on_health_and_follows_what_is_put_back(
     git: Git, tmp_path: Path
 ) -> None:
