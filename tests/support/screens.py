@@ -65,11 +65,11 @@ def make_stack(
     return directory
 
 
-def damage_block(directory: Path, table: int = 0) -> int:
-    """Have the second block of a table cost its refs: it cannot be read any more; return where it is."""
+def damage_block(directory: Path, table: int = 0, block: int = 1) -> int:
+    """Have a block of a table cost its refs: it cannot be read any more; return where it is."""
     with Stack.open(directory, read_only=True) as stack:
         path = stack.tables[table].path
-        offset = list(stack.tables[table].blocks())[1].offset
+        offset = list(stack.tables[table].blocks())[block].offset
     change_byte(Path(path), offset)
     return offset
 

@@ -15,7 +15,7 @@ from engine.readable import ReadableStack, in_doubt, open_readable
 from engine.salvage import builder
 from engine.stack import Stack, StackOptions
 from engine.table import Table
-from tests.support.handmade import Handmade, change_byte
+from tests.support.handmade import Handmade, change_byte, overwrite
 from tests.support.repairs import losses_of
 from tests.support.stacks import LOOSE, add, entry, same
 from tests.support.tables import oid
@@ -173,9 +173,7 @@ def damage_block(path: Path, number: int) -> tuple[bytes, bytes]:
     with Table.open(path) as table:
         block = list(table.blocks())[number]
         refs = block.refs(20, table.min_update_index)
-    with path.open("r+b") as file:
-        file.seek(block.offset)
-        file.write(b"\xff" * block.block_len)
+    overwrite(path, block.offset, b"\xff" * block.block_len)
     return refs[0].name, refs[-1].name
 
 

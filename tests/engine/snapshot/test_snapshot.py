@@ -42,6 +42,7 @@ from engine.snapshot.files import digest, is_same_file, verify
 from engine.snapshot.manifest import LARGEST_NUMBER, save_snapshot, snapshots_directory
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
+from tests.support.handmade import overwrite
 from tests.support.stacks import OPTIONS, listed
 from tests.support.tables import oid, stack_contents
 
@@ -603,9 +604,7 @@ def test_a_table_that_was_overwritten_in_place_is_noticed(
     add_recorded(stack, b"refs/heads/a")
     path = stack / listed(stack)[0]
     status, data = path.stat(), path.read_bytes()
-    with path.open("r+b") as file:
-        file.seek(len(data) - 1)
-        file.write(bytes([data[-1] ^ 1]))
+    overwrite(path, len(data) - 1, bytes([data[-1] ^ 1]))
     if keeps_time:
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     hashed.clear()

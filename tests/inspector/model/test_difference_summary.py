@@ -10,6 +10,7 @@ from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable
 from engine.stack import Stack, StackOptions
 from inspector.model import summarise
+from tests.support.handmade import overwrite
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 
@@ -73,9 +74,7 @@ def test_it_stops_when_told_to(stack: Path) -> None:
 def test_an_error_is_said_and_not_raised(stack: Path) -> None:
     with Stack.open(stack, read_only=True) as opened:
         table = opened.tables[1]
-        with Path(table.path).open("r+b") as file:
-            file.seek(table.header.size + 4)
-            file.write(b"\xff" * 12)
+        overwrite(Path(table.path), table.header.size + 4, b"\xff" * 12)
         line = summarise(opened.merged.as_of(1), opened.merged).line
     assert line.startswith(f"what changed cannot be read: {table.name}")
 

@@ -15,6 +15,7 @@ from inspector.model import RefTrace, StackView
 from inspector.model.trace import MAX_LINKS, MAX_LOGS, trace_ref
 from inspector.rows.record_rows import TEXT_LIMIT
 from tests.support.git import Repository
+from tests.support.handmade import overwrite
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 
@@ -31,9 +32,7 @@ def damage_refs(directory: Path, position: int) -> None:
     """Make the first ref block of a table unreadable, and leave header and footer alone."""
     with Stack.open(directory, read_only=True) as stack:
         table = stack.tables[position]
-    with Path(table.path).open("r+b") as file:
-        file.seek(table.header.size + 4)
-        file.write(b"\xff" * 12)
+    overwrite(Path(table.path), table.header.size + 4, b"\xff" * 12)
 
 
 @pytest.fixture

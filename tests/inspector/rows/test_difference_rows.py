@@ -12,6 +12,7 @@ from engine.format import RefRecord
 from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
 from engine.table import Table
 from inspector.rows import KINDS, ChangeRows, Changes
+from tests.support.handmade import overwrite
 from tests.support.screens import branch, branches
 from tests.support.tables import oid, write_table
 from tests.support.thinning import thinned
@@ -108,9 +109,7 @@ def test_what_cannot_be_read_is_an_error_and_what_comes_before_stays(tmp_path: P
     write_table(tmp_path / "1.ref", branches(1500))
     with Table.open(tmp_path / "1.ref") as table:
         offset = list(table.blocks())[5].offset
-    with (tmp_path / "1.ref").open("r+b") as file:
-        file.seek(offset + 4)
-        file.write(b"\xff" * 16)
+    overwrite(tmp_path / "1.ref", offset + 4, b"\xff" * 16)
     changes = Changes(MergedTable([]), MergedTable([Table.open(tmp_path / "1.ref")]))
     rows = ChangeRows(changes, frozenset(KINDS))
     while rows.scan():

@@ -12,7 +12,8 @@ from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
 from inspector.rows import PAGE_ROWS, LogRows, PagedRows, RefRows, SequenceRows, record_rows
 from inspector.rows.row_pages import MAX_PAGES, MAX_WANTS
-from tests.support.screens import branch, branches, log, make_stack
+from tests.support.screens import branch, branches, damage_block, log, make_stack
+from tests.support.stacks import listed
 from tests.support.tables import oid
 
 Source = PagedRows[object, RefRecord, bytes] | PagedRows[object, LogRecord, tuple[bytes, int]]
@@ -228,23 +229,12 @@ def test_texts_of_a_reflog_entry_are_cut(tmp_path: Path) -> None:
         assert row.committer == b"who"
 
 
-def damage_third_block(directory: Path) -> str:
-    """Make the third block of the oldest table unreadable, in place; return the table's name."""
-    with Stack.open(directory, read_only=True) as stack:
-        table = stack.tables[0]
-        offset = list(table.blocks())[2].offset
-    with Path(table.path).open("r+b") as file:
-        file.seek(offset + 4)
-        file.write(b"\xff" * 16)
-    return table.name
-
-
 def test_a_damaged_block_ends_the_rows_and_is_told(layered: Path) -> None:
-    name = damage_third_block(layered)
+    damage_block(layered, block=2)
     with Stack.open(layered, read_only=True) as stack:
         source = RefRows(stack.merged)
         work(source)
-        assert name in str(source.error)
+        assert listed(layered)[0] in str(source.error)
         assert not source.complete
         assert source.count >= PAGE_ROWS
         assert fetch(source, 0).name == branch(1)
@@ -255,13 +245,13 @@ def test_a_page_that_cannot_be_read_is_not_tried_again(layered: Path) -> None:
     with Stack.open(layered, read_only=True) as stack:
         source = RefRows(stack.merged)
         work(source)
-        name = damage_third_block(layered)
+        damage_block(layered, block=2)
         middle = 3 * PAGE_ROWS + PAGE_ROWS // 2  # in the third block, and no page to prefetch
         assert source.row(middle) is None
         assert source.read_page()
         assert source.row(middle) is None
         assert not source.wanting
-        assert name in str(source.error)
+        assert listed(layered)[0] in str(source.error)
 
 
 def test_rows_can_be_drawn_while_another_thread_reads_them(layered: Path) -> None:

@@ -28,7 +28,8 @@ from inspector.rows import (
     row_pages,
     sorted_rows,
 )
-from tests.support.screens import branch, branches, log, make_stack
+from tests.support.screens import branch, branches, damage_block, log, make_stack
+from tests.support.stacks import listed
 from tests.support.tables import oid
 from tests.support.thinning import thinned
 
@@ -236,16 +237,11 @@ def test_a_piece_of_sorting_is_small(merged: MergedTable, monkeypatch: pytest.Mo
 
 
 def test_a_view_that_cannot_be_read_to_its_end_cannot_be_sorted(layered: Path) -> None:
-    with Stack.open(layered, read_only=True) as stack:
-        table = stack.tables[0]
-        offset = list(table.blocks())[2].offset
-    with Path(table.path).open("r+b") as file:
-        file.seek(offset + 4)
-        file.write(b"\xff" * 16)
+    damage_block(layered, block=2)
     with Stack.open(layered, read_only=True) as stack:
         source = SortedRows(RefRows(stack.merged), REF_ORDERS[1])
         work(source)
-        assert table.name in str(source.error)
+        assert listed(layered)[0] in str(source.error)
         assert (source.count, source.complete, source.ended) == (0, False, True)
 
 

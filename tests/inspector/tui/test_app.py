@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from engine.format import LogRecord, RefRecord
-from engine.stack import Stack, StackOptions
+from engine.stack import StackOptions
 from inspector.actions import Workplace
 from inspector.model import News
 from inspector.tui import InspectorApp, MainScreen, run_inspector
@@ -25,6 +25,7 @@ from tests.support.screens import (
     WIDE,
     branch,
     branches,
+    damage_block,
     drive,
     inspect,
     log,
@@ -36,6 +37,7 @@ from tests.support.screens import (
     shown_lines,
 )
 from tests.support.shared_screen import SharedScreen, shared_screen
+from tests.support.stacks import listed
 from tests.support.tables import oid
 from tests.support.thinning import thinned
 
@@ -305,15 +307,10 @@ def test_a_label_is_text_like_any_other(stack: Path) -> None:
 
 
 def test_a_damaged_block_is_told_and_everything_else_is_shown(stack: Path) -> None:
-    with Stack.open(stack, read_only=True) as opened:
-        table = opened.tables[0]
-        offset = list(table.blocks())[2].offset
-    with Path(table.path).open("r+b") as file:
-        file.seek(offset + 4)
-        file.write(b"\xff" * 16)
+    damage_block(stack, block=2)
 
     async def steps(_pilot: Pilot[Any], screen: MainScreen) -> None:
-        assert f"! {table.name} at byte" in text(screen)
+        assert f"! {listed(stack)[0]} at byte" in text(screen)
         assert "branch-0000001" in text(screen)
 
     inspect(stack, steps)

@@ -20,6 +20,7 @@ from inspector.model.trace import trace_ref
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.widgets.tab_line import TabLine
 from tests.support.git import Git
+from tests.support.handmade import overwrite
 from tests.support.screens import (
     NARROW,
     OPTIONS,
@@ -157,9 +158,7 @@ def test_a_damaged_block_costs_its_rows_and_is_named_with_what_is_left(stack: Pa
         table = opened.tables[0]
         block = list(table.blocks())[1]
         lost = block.refs(20, 1)
-    with Path(table.path).open("r+b") as file:
-        file.seek(block.offset)
-        file.write(b"\xff" * block.block_len)
+    overwrite(Path(table.path), block.offset, b"\xff" * block.block_len)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         assert screen.query_one(TabLine).active == "refs"

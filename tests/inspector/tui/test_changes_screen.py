@@ -13,7 +13,7 @@ from engine.format import RefRecord
 from engine.merge import MergedTable, RefChange
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.widgets.virtual_list import VirtualList
-from tests.support.screens import NARROW, WIDE, branch, branches, log, make_stack, shown_lines
+from tests.support.screens import NARROW, WIDE, branch, branches, damage_block, log, make_stack, shown_lines
 from tests.support.tables import oid
 from tests.support.travel import ScreenApp, drive_screen, open_view, press_keys
 
@@ -159,11 +159,7 @@ def test_damage_is_told_and_what_comes_before_it_is_shown(tmp_path: Path) -> Non
         assert not isinstance(app.screen, ChangesScreen)
 
     with open_view(directory) as view:
-        table = view.tables[0]
-        offset = list(table.blocks())[1].offset
-        with Path(table.path).open("r+b") as file:
-            file.seek(offset + 4)
-            file.write(b"\xff" * 16)
+        damage_block(directory)
         drive_screen(ChangesScreen(MergedTable([]), view.merged, "What changed", 20), steps)
 
 

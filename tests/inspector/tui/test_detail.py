@@ -18,6 +18,7 @@ from inspector.model import StackView
 from inspector.model.trace import trace_ref
 from inspector.rows import LogRow, RefRow
 from inspector.tui.widgets.detail import Detail
+from tests.support.handmade import overwrite
 from tests.support.screens import WIDE, drive, log, make_stack
 from tests.support.tables import oid
 
@@ -96,9 +97,7 @@ def test_an_unreadable_table_stands_where_its_version_would_and_casts_doubt(move
     with open_readable(moved) as stack:
         table = stack.tables[1]
         view = StackView(stack)
-        with Path(table.path).open("r+b") as file:
-            file.seek(table.header.size + 4)
-            file.write(b"\xff" * 12)
+        overwrite(Path(table.path), table.header.size + 4, b"\xff" * 12)
         row = RefRow(RefRecord(NAME, 1, oid(1)), 0)
         below, doubtful = trace_ref(view, NAME), trace_ref(view, NAME, view.merged.as_of(2))
     lines = detail_text(lambda detail: detail.show(row, below)).splitlines()

@@ -15,6 +15,7 @@ from inspector.model import AsOf, InList, MomentPlace, WholeStack, find, moments
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.widgets.virtual_list import VirtualList
+from tests.support.handmade import overwrite
 from tests.support.screens import NARROW, branch, branches, log, make_stack, make_tall_stack, shown_lines
 from tests.support.tables import oid, write_table
 from tests.support.travel import ScreenApp, drive_screen, open_view, press_keys
@@ -167,9 +168,7 @@ def test_a_table_whose_logs_cannot_be_read_says_so(stack: Path) -> None:
 
     with open_view(stack) as view:
         table = view.tables[1]
-        with Path(table.path).open("r+b") as file:
-            file.seek(table.footer.log_offset + 6)
-            file.write(b"\xff" * 8)
+        overwrite(Path(table.path), table.footer.log_offset + 6, b"\xff" * 8)
         drive_screen(MomentsScreen(view), steps)
 
 
