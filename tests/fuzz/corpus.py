@@ -8,10 +8,7 @@ from engine.format import Footer, HashId, LogRecord, RefRecord
 from engine.table import TableWriter, WriteOptions
 from tests.support.handmade import Handmade
 from tests.support.tables import oid
-
-
-def _log(name: bytes, update_index: int, size: int = 20) -> LogRecord:
-    return LogRecord(name, update_index, oid(0, size), oid(1, size), b"A", b"a@b", 1, -130, b"m\n")
+from tests.support.victims import log
 
 
 def _written(refs: list[RefRecord], logs: list[LogRecord], options: WriteOptions) -> bytes:
@@ -37,15 +34,15 @@ def tables() -> Iterator[bytes]:
         RefRecord(b"refs/heads/gone", 4),
         RefRecord(b"refs/tags/v1", 5, oid(2), oid(1)),
     ]
-    logs = [_log(b"HEAD", 2), _log(b"HEAD", 1), LogRecord(b"refs/heads/gone", 3)]
+    logs = [log(b"HEAD", 2), log(b"HEAD", 1), LogRecord(b"refs/heads/gone", 3)]
     tiny = WriteOptions(block_size=96, restart_interval=3)
     yield _written(kinds, logs, WriteOptions())
-    yield _written(_refs(9), [_log(b"refs/heads/%d" % number, 1) for number in range(6)], tiny)
+    yield _written(_refs(9), [log(b"refs/heads/%d" % number, 1) for number in range(6)], tiny)
     yield _written(_refs(14), [], WriteOptions(block_size=80, unpadded=True, restart_interval=2))
     yield _written(
         [], [LogRecord(b"a/%d" % (n // 3), n % 3 + 1) for n in range(9)], WriteOptions(block_size=60)
     )
-    yield _written(_refs(4, 32), [_log(b"a", 1, 32)], WriteOptions(block_size=128, hash_id=HashId.SHA256))
+    yield _written(_refs(4, 32), [log(b"a", 1, 32)], WriteOptions(block_size=128, hash_id=HashId.SHA256))
     yield _written([], [], WriteOptions())
     jgit = Handmade(block_size=128)
     jgit.refs(_refs(2))

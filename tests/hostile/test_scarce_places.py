@@ -19,7 +19,7 @@ from engine.stack import Stack, StackOptions
 from tests.support.cli import Outcome, ok, run
 from tests.support.git import Repository
 from tests.support.stacks import listed
-from tests.support.tables import oid
+from tests.support.tables import oid, stack_files
 from tests.support.thinning import thinned
 
 CREATE = b"create refs/heads/new %s\n" % (b"1" * 40)
@@ -71,10 +71,6 @@ def prepared(stack: Path, change: str, place: Path) -> Path:
     return directory
 
 
-def content(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
-
-
 def tables(directory: Path) -> list[bytes]:
     """The content of the listed tables, whatever their names."""
     return [(directory / name).read_bytes() for name in listed(directory)]
@@ -87,10 +83,10 @@ def test_a_file_that_cannot_grow_leaves_the_old_stack_or_the_new_and_says_which(
     codes: list[int] = []
     for size in [*thinned(range(0, 2400, 60), 8), ENOUGH]:
         directory = prepared(stack, change, tmp_path / "copy")
-        before, stood = content(directory), tables(directory)
+        before, stood = stack_files(directory), tables(directory)
         with no_file_longer_than(size):
             done = run(*CHANGES[change], directory, stdin=CREATE if change == "add" else b"")
-        after = content(directory)
+        after = stack_files(directory)
         assert not [name for name in after if name.endswith(".lock") or ".temp" in name], size
         assert done.code in {0, 1 if change == "repair" else 0, 6}, done.err
         if done.code == 6:
@@ -151,11 +147,11 @@ def test_without_the_right_to_write_nothing_is_touched_and_all_can_be_read(
     for path in public.rglob("*-snapshots"):
         path.chmod(0o555)
     directory.parent.chmod(0o555)
-    before, shown = content(directory), run("refs", directory)
+    before, shown = stack_files(directory), run("refs", directory)
     done = as_another_user(lambda: run(*CHANGES[change], directory, stdin=stdin))
     assert done.code == 6
     assert "ermission" in done.err
-    assert (content(directory), as_another_user(lambda: run("refs", directory))) == (before, shown)
+    assert (stack_files(directory), as_another_user(lambda: run("refs", directory))) == (before, shown)
     directory.parent.chmod(0o755)
 
 

@@ -14,7 +14,7 @@ from tests.support.spans import layout_of, leaves
 from tests.support.thinning import THOROUGH
 
 
-def flipped(data: bytes, position: int, mask: int) -> bytes:
+def flipped(data: bytes, position: int, mask: int = 0xFF) -> bytes:
     """Return the bytes with bits of one of them flipped."""
     return data[:position] + bytes((data[position] ^ mask,)) + data[position + 1 :]
 

@@ -137,6 +137,12 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
         await settle(pilot)
 
 
+async def look(pilot: Pilot[Any], screen: MainScreen) -> None:
+    """What the watch does twice a second."""
+    screen._look()
+    await settle(pilot)
+
+
 def shown_lines(app: App[Any]) -> list[str]:
     """Return the screen as text, a string for each line."""
     width, height = app.size

@@ -11,6 +11,7 @@ from engine.format import LogRecord, RefRecord
 from engine.stack import Stack, StackOptions
 from engine.table import TableWriter
 from engine.update import PreparedUpdates, Stacks, TransactionResult, UpdatePlan
+from tests.support.tables import write_table
 
 LOOSE = StackOptions(auto_compact=False)
 """Every addition stays a table of its own."""
@@ -68,6 +69,11 @@ def make_stack(directory: Path, count: int) -> list[str]:
     with Stack.open(directory, LOOSE) as stack:
         add_branches(stack, count)
         return names(stack)
+
+
+def orphan(directory: Path, name: str, update_index: int) -> None:
+    """A table with the record that the table of this update index has in a stack of `make_stack`."""
+    write_table(directory / name, [branch(update_index - 1, update_index)])
 
 
 def names(stack: Stack) -> list[str]:

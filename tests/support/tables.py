@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.format import LogRecord, RefRecord
-from engine.table import TableStats, TableWriter, WriteOptions
+from engine.table import Table, TableStats, TableWriter, WriteOptions
 
 
 def oid(number: int, size: int = 20) -> bytes:
@@ -36,6 +36,11 @@ def write_table(
         writer.add_refs(refs)
         writer.add_logs(logs)
         return writer.close()
+
+
+def contents_of(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
+    """Return the records of an open table."""
+    return list(table.refs()), list(table.logs())
 
 
 def stack_files(directory: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -172,3 +173,13 @@ def inspector(*arguments: str | Path, prelude: str = "", **options: Any) -> Term
     """Start `reftable-inspector ARGUMENTS` in a terminal, after the Python code `prelude`."""
     code = f"{prelude}\nfrom inspector.cli import main\nmain()"
     return Terminal([sys.executable, "-c", code, *arguments], **options)
+
+
+class Gone(io.StringIO):
+    """A terminal that is not there any more."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+    def flush(self) -> None:
+        raise OSError(5, "Input/output error")

@@ -30,6 +30,7 @@ from engine.layout import BlockSpan, Group, Record, Span, SpanKind, TableLayout
 from engine.stack import Stack
 from engine.table import Table, TableWriter, WriteOptions
 from tests.properties.strategies import Contents, contents
+from tests.support.damage import flipped
 from tests.support.git import Git
 from tests.support.handmade import Handmade
 from tests.support.history import Layout, write_busy_history
@@ -103,10 +104,6 @@ TABLES = {
 def data(request: pytest.FixtureRequest) -> bytes:
     """The bytes of each table."""
     return TABLES[request.param]
-
-
-def flipped(data: bytes, position: int, mask: int = 0xFF) -> bytes:
-    return data[:position] + bytes((data[position] ^ mask,)) + data[position + 1 :]
 
 
 def places(data: bytes) -> range:

@@ -18,7 +18,7 @@ from engine.table import Table
 from tests.support.handmade import Handmade, change_byte, overwrite
 from tests.support.repairs import losses_of
 from tests.support.stacks import LOOSE, add, entry, same
-from tests.support.tables import oid
+from tests.support.tables import contents_of, oid
 from tests.support.thinning import thinned
 
 SMALL = replace(LOOSE, block_size=256)
@@ -45,11 +45,6 @@ def contents(path: Path) -> tuple[list[RefRecord], list[LogRecord]]:
     """Return the records of a sound table."""
     with Table.open(path) as table:
         return contents_of(table)
-
-
-def contents_of(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
-    """Return the records of an open table."""
-    return list(table.refs()), list(table.logs())
 
 
 def merged(*layers: list[RefRecord]) -> list[RefRecord]:

@@ -22,7 +22,7 @@ from tests.support.findings import NOW
 from tests.support.repairs import losses_of
 from tests.support.spans import everything, layout_of
 from tests.support.stacks import listed
-from tests.support.tables import oid, write_table
+from tests.support.tables import contents_of, oid, write_table
 from tests.support.thinning import SHARES, thinned
 
 ENTRIES = (b"refs/heads/b01", b"refs/heads/b12", b"refs/heads/b30")
@@ -48,10 +48,6 @@ def directory(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
                     for older in range(index, 0, -1)
                 )
     return tmp_path
-
-
-def contents(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
-    return list(table.refs()), list(table.logs())
 
 
 def damaged(data: bytes, kind: str, share: int) -> Iterator[tuple[int, bytes]]:
@@ -82,7 +78,7 @@ def test_viewer_and_repair_give_one_answer_and_the_truth_bears_it_out(
     path = directory / name
     data = path.read_bytes()
     with Table.open(path) as table:
-        sound = contents(table)
+        sound = contents_of(table)
     met = 0
     for at, broken in damaged(data, kind, share):
         path.write_bytes(broken)
@@ -90,7 +86,7 @@ def test_viewer_and_repair_give_one_answer_and_the_truth_bears_it_out(
         with open_readable(directory) as stack:
             viewed = stack.tables[1]
             assert isinstance(viewed, ReadableTable)
-            refs, logs = contents(viewed)
+            refs, logs = contents_of(viewed)
             if viewed.losses is not None:
                 met += 1
                 assert losses is None or viewed.losses == losses, at
@@ -109,7 +105,7 @@ def test_doubt_is_where_the_damage_is_and_nowhere_else(directory: Path) -> None:
     data = bytearray(path.read_bytes())
     with Table.open(path) as table:
         blocks = [block for block in table.blocks() if block.type == ord("r")]
-        sound, hash_size = contents(table), table.hash_id.size
+        sound, hash_size = contents_of(table), table.hash_id.size
         first, last = (blocks[number].refs(hash_size, table.min_update_index) for number in (1, 3))
     data[blocks[2].offset : blocks[2].offset + 250] = bytes(250)
     path.write_bytes(data)
@@ -130,7 +126,7 @@ def test_how_many_refs_may_be_lost_is_told_by_the_bytes_that_were_not_read(
     path = directory / listed(directory)[1]
     data = bytearray(path.read_bytes())
     with Table.open(path) as table:
-        sound = contents(table)[0]
+        sound = contents_of(table)[0]
         block = [block for block in table.blocks() if block.type == ord("r")][2]
     at = block.offset + 180 if frame else block.offset + 60
     data[at : at + 20] = bytes(20)
@@ -173,7 +169,7 @@ def test_a_footer_that_is_wrong_tells_not_where_logs_begin(directory: Path) -> N
     with Table.open(path) as sound:
         logs = sound.footer.log_offset
         assert sound.footer.obj_offset
-        before = len(contents(sound)[1])
+        before = len(contents_of(sound)[1])
     data = bytearray(path.read_bytes())
     data[logs - 10 : logs + 10] = bytes(20)
     data[-4:] = bytes(4)
@@ -235,7 +231,7 @@ def test_a_name_that_damage_may_have_made_bounds_no_gap(directory: Path) -> None
     path = directory / listed(directory)[1]
     data = bytearray(path.read_bytes())
     with Table.open(path) as table:
-        sound = contents(table)[0]
+        sound = contents_of(table)[0]
         block = [block for block in table.blocks() if block.type == REF][2]
     records = [one for one in everything(layout_of(bytes(data))) if isinstance(one, Record)]
     before, record = [one for one in records if one.start > block.offset][2:4]

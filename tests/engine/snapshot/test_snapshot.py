@@ -44,7 +44,7 @@ from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
 from tests.support.handmade import overwrite
 from tests.support.stacks import OPTIONS, listed
-from tests.support.tables import oid, stack_contents
+from tests.support.tables import oid, stack_contents, stack_files
 
 NOW = 1_700_000_000.25
 
@@ -86,10 +86,6 @@ def add_recorded(directory: Path, name: bytes) -> Snapshot:
     return record.snapshot
 
 
-def files(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
-
-
 def names(directory: Path) -> list[bytes]:
     with Stack.open(directory, OPTIONS, read_only=True) as stack:
         return [ref.name for ref in stack.refs()]
@@ -105,7 +101,7 @@ def stack(tmp_path: Path) -> Path:
 
 
 def test_a_snapshot_holds_list_and_links_to_the_tables(stack: Path) -> None:
-    before = files(stack)
+    before = stack_files(stack)
     snapshot = take_snapshot(stack, "compact", NOW)
     assert snapshot.id == "20231114T221320.250000Z-compact"
     assert snapshot.path.parent == snapshots_directory(stack) == stack.parent / "reftable-snapshots"
@@ -113,7 +109,7 @@ def test_a_snapshot_holds_list_and_links_to_the_tables(stack: Path) -> None:
         "tables.list": (snapshot.path / "tables.list").read_bytes()
     } == before
     assert all(snapshot.file(name).samefile(stack / name) for name in snapshot.tables)
-    assert files(stack) == before
+    assert stack_files(stack) == before
 
 
 def test_files_are_copied_where_links_fail(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,10 +159,10 @@ def test_a_change_by_others_is_not_undone_unasked(stack: Path) -> None:
     add(stack, b"refs/heads/theirs")
     snapshot = find_snapshot(stack)
     assert changes_since(stack, snapshot)
-    before = files(stack)
+    before = stack_files(stack)
     with pytest.raises(OutdatedError, match="changed since the add"):
         restore(stack, snapshot, NOW + 1)
-    assert files(stack) == before
+    assert stack_files(stack) == before
     assert [one.operation for one in list_snapshots(stack)] == ["add"]
     restore(stack, snapshot, NOW + 1, force=True)
     assert names(stack) == [b"refs/heads/%d" % number for number in range(3)]
@@ -332,19 +328,19 @@ def test_a_list_of_other_bytes_has_changed_although_it_names_the_same(stack: Pat
 def test_a_locked_stack_stays_as_it_is(stack: Path) -> None:
     add_recorded(stack, b"refs/heads/mine")
     with LockFile(str(stack / "tables.list")):
-        before = files(stack)
+        before = stack_files(stack)
         with pytest.raises(LockError):
             restore(stack, find_snapshot(stack), NOW + 1, lock_timeout_ms=0)
-        assert files(stack) == before
+        assert stack_files(stack) == before
 
 
 def test_a_snapshot_that_lost_a_table_is_refused(stack: Path) -> None:
     snapshot = compact_recorded(stack)
     snapshot.file(snapshot.tables[0]).unlink()
-    before = files(stack)
+    before = stack_files(stack)
     with pytest.raises(SnapshotError, match="gone from the snapshot"):
         restore(stack, find_snapshot(stack), NOW + 1)
-    assert files(stack) == before
+    assert stack_files(stack) == before
 
 
 def other_bytes(path: Path) -> None:
@@ -377,10 +373,10 @@ def test_a_snapshot_that_does_not_hold_what_it_took_is_refused(
 ) -> None:
     snapshot = compact_recorded(stack)
     what(snapshot.path / file if file == "tables.list" else snapshot.file(snapshot.tables[1]))
-    before = files(stack)
+    before = stack_files(stack)
     with pytest.raises(SnapshotError, match=r"is not what|gone from|is no regular|more than any"):
         restore(stack, find_snapshot(stack), NOW + 1)
-    assert files(stack) == before
+    assert stack_files(stack) == before
 
 
 @pytest.mark.parametrize("what", [pipe, far_too_large, Path.unlink, link_elsewhere])
@@ -392,11 +388,11 @@ def test_snapshots_whose_files_are_gone_stop_neither_repair_nor_a_look_at_what_i
     undo = take_snapshot(stack, "undo", NOW)  # as if it had been interrupted
     for path in (old.path / "tables.list", *old.directory.iterdir(), undo.path / "tables.list"):
         what(path)
-    before = files(stack)
+    before = stack_files(stack)
     assert left_by_undo(stack) == left_by_repair(stack) == frozenset()
     assert not is_as_before(stack, undo)
     repair(stack, plan_repair(stack, OPTIONS))
-    assert files(stack) == before
+    assert stack_files(stack) == before
 
 
 def test_an_unlisted_file_is_not_left_by_an_undo_where_no_snapshot_holds_it_any_more(stack: Path) -> None:
@@ -484,7 +480,7 @@ def test_a_snapshot_of_an_older_version_is_gone_back_to(stack: Path) -> None:
 @pytest.mark.parametrize("what", [link_elsewhere, "files", "the snapshot"])
 def test_no_link_is_followed(stack: Path, what: object) -> None:
     snapshot = compact_recorded(stack)
-    before = files(stack)
+    before = stack_files(stack)
     if what == "files":
         link_elsewhere(snapshot.directory)
         with pytest.raises(SnapshotError, match="symbolic link"):
@@ -500,7 +496,7 @@ def test_no_link_is_followed(stack: Path, what: object) -> None:
         for work in (list_snapshots, lambda stack: take_snapshot(stack, "add", NOW)):
             with pytest.raises(OSError, match="symbolic link, which is not followed"):
                 work(stack)
-    assert files(stack) == before
+    assert stack_files(stack) == before
 
 
 @pytest.mark.parametrize(
@@ -825,7 +821,7 @@ def test_restoring_fails_without_a_trace_when_the_disk_is_full(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compact_recorded(stack)
-    before = files(stack)
+    before = stack_files(stack)
     snapshot = find_snapshot(stack)
 
     def full(*_: object, **__: object) -> None:
@@ -834,7 +830,7 @@ def test_restoring_fails_without_a_trace_when_the_disk_is_full(
     monkeypatch.setattr(os, "link", full)
     with pytest.raises(OSError, match="no space left"):
         restore(stack, snapshot, NOW + 1)
-    assert files(stack) == before
+    assert stack_files(stack) == before
 
 
 @pytest.mark.parametrize(("name", "nth"), [("link", 3), ("replace", 1), ("fsync", 6)])
@@ -843,7 +839,7 @@ def test_going_back_leaves_nothing_when_it_fails_on_the_way(
 ) -> None:
     """At the second table, at the rename of the list, or at the first sync behind the snapshot."""
     compact_recorded(stack)
-    before, snapshot = files(stack), find_snapshot(stack)
+    before, snapshot = stack_files(stack), find_snapshot(stack)
     calls = 0
     real = getattr(os, name)
 
@@ -859,7 +855,7 @@ def test_going_back_leaves_nothing_when_it_fails_on_the_way(
         with pytest.raises(OSError, match="no space left"):
             restore(stack, snapshot, NOW + 1)
     assert calls >= nth
-    assert files(stack) == before
+    assert stack_files(stack) == before
     assert list_snapshots(stack) == [snapshot]
 
 

@@ -22,17 +22,13 @@ from tests.support.stacks import (
     lock,
     make_stack,
     names,
+    orphan,
 )
 from tests.support.tables import write_table
 
 COVERED = "0x000000000001-0x000000000002-00000000.ref"
 NEWER = "0x000000000003-0x000000000004-00000000.ref"
 TEMPORARY = "0x000000000001-0x000000000002-00000000.temp.a1b2c3"
-
-
-def orphan(directory: Path, name: str, update_index: int) -> None:
-    """A table with the record that the table of this update index has in a stack of `make_stack`."""
-    write_table(directory / name, [branch(update_index - 1, update_index)])
 
 
 def removed(plan: CleanPlan) -> list[str]:

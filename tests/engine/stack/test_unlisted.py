@@ -28,6 +28,7 @@ from tests.support.stacks import (
     lock,
     make_stack,
     names,
+    orphan,
     same,
     traces,
 )
@@ -38,11 +39,6 @@ linux = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open file
 COVERED = "0x000000000001-0x000000000002-00000000.ref"
 NEWER = "0x000000000008-0x000000000009-00000000.ref"
 TEMPORARY = "0x000000000001-0x000000000002-00000000.temp.a1b2c3"
-
-
-def orphan(directory: Path, name: str, update_index: int) -> None:
-    """A table with the record that the table of this update index has in a stack of `make_stack`."""
-    write_table(directory / name, [branch(update_index - 1, update_index)])
 
 
 def look(directory: Path, listed: list[str], now: float = NOW) -> dict[str, UnlistedFile]:

@@ -28,6 +28,7 @@ from engine.update.commands import RefUpdate, Symref
 from engine.update.outcome import TransactionResult
 from tests.support.git import EMAIL, NAME, Git, Repository
 from tests.support.stacks import applied
+from tests.support.tables import stack_files
 
 TIME = 1700000123
 ZONE = 530
@@ -157,10 +158,6 @@ def tables(directory: Path) -> list[tuple[str, bytes]]:
     """The stack of a directory: each table's name without its random suffix, and its bytes."""
     names = (directory / "tables.list").read_text().split()
     return [(name[:29], (directory / name).read_bytes()) for name in names]
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 SAME_AS_GIT = {
@@ -456,27 +453,27 @@ REFUSED: dict[str, tuple[str, type[ReftableError], str]] = {
 def test_a_refused_transaction_leaves_the_stack_as_it_was(
     commands: str, error: type[ReftableError], complaint: str, world: World
 ) -> None:
-    before = contents(world.repo.reftable)
+    before = stack_files(world.repo.reftable)
     pattern = complaint.replace("{a}", world.a.hex()).replace("{b}", world.b.hex())
     with pytest.raises(error, match=pattern):
         world.apply(commands)
-    assert contents(world.repo.reftable) == before
+    assert stack_files(world.repo.reftable) == before
     assert not world.git_apply(commands)
 
 
 def test_a_record_that_no_block_holds_fails_the_whole_transaction(world: World) -> None:
-    before = contents(world.repo.reftable)
+    before = stack_files(world.repo.reftable)
     with pytest.raises(EntryTooBigError):
         world.apply(f"update refs/heads/side {{b}}; create refs/heads/{'x' * 5000} {{a}}")
-    assert contents(world.repo.reftable) == before
+    assert stack_files(world.repo.reftable) == before
 
 
 def test_a_dangling_symref_is_not_overwritten_by_a_creation(world: World) -> None:
     # git before 2.50 did overwrite it.
-    before = contents(world.repo.reftable)
+    before = stack_files(world.repo.reftable)
     with pytest.raises(ExpectationError, match="expects that there is no such ref, but it is a symbolic ref"):
         world.apply("option no-deref; create refs/heads/dangling {a}")
-    assert contents(world.repo.reftable) == before
+    assert stack_files(world.repo.reftable) == before
 
 
 def test_symrefs_in_a_circle_can_be_deleted_by_their_target(world: World) -> None:
@@ -519,12 +516,12 @@ def test_the_result_says_what_was_written(world: World) -> None:
 
 
 def test_nothing_to_write_adds_no_table(world: World) -> None:
-    before = contents(world.repo.reftable)
+    before = stack_files(world.repo.reftable)
     assert (
         world.apply("verify HEAD {b}; update refs/heads/side {a}; delete refs/heads/new")
         == TransactionResult()
     )
-    assert contents(world.repo.reftable) == before
+    assert stack_files(world.repo.reftable) == before
 
 
 def test_a_deleted_ref_that_comes_back_has_a_new_reflog(world: World) -> None:
@@ -552,10 +549,10 @@ def test_old_values_are_compared_with_the_stack_on_disk(world: World) -> None:
 
 def test_a_held_lock_refuses_the_transaction(world: World) -> None:
     (world.repo.reftable / "tables.list.lock").touch()
-    before = contents(world.repo.reftable)
+    before = stack_files(world.repo.reftable)
     with pytest.raises(LockError):
         world.apply("update refs/heads/side {b}")
-    assert contents(world.repo.reftable) == before
+    assert stack_files(world.repo.reftable) == before
 
 
 def test_an_aborted_transaction_does_not_wait_for_a_lock(world: World) -> None:
@@ -612,10 +609,10 @@ def test_updates_without_a_line_are_named_by_their_ref(world: World) -> None:
 def test_updates_that_no_parser_checked_are_checked(
     update: RefUpdate, error: type[ReftableError], complaint: str, world: World
 ) -> None:
-    before = contents(world.repo.reftable)
+    before = stack_files(world.repo.reftable)
     with Stack.open(world.repo.reftable, OPTIONS) as stack, pytest.raises(error, match=complaint):
         apply_one(stack, update)
-    assert contents(world.repo.reftable) == before
+    assert stack_files(world.repo.reftable) == before
 
 
 @dataclass(frozen=True, slots=True)
@@ -694,10 +691,10 @@ def test_a_transaction_that_cannot_be_made_leaves_both_stacks_as_they_were(
     commands: str, complaint: str, world: World, tmp_path: Path
 ) -> None:
     linked = link(world, tmp_path / "linked" / "ours")
-    before = contents(linked.reftable), contents(world.repo.reftable)
+    before = stack_files(linked.reftable), stack_files(world.repo.reftable)
     with pytest.raises(ReftableError, match=complaint):
         apply_linked(linked, commands)
-    assert (contents(linked.reftable), contents(world.repo.reftable)) == before
+    assert (stack_files(linked.reftable), stack_files(world.repo.reftable)) == before
 
 
 @pytest.mark.parametrize("name", ["worktrees/linked/HEAD", "main-worktree/HEAD"])

@@ -16,7 +16,7 @@ from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.journal import JournalScreen
 from tests.support.actions import ActionApp, act, journal, until
 from tests.support.git import Git, Repository
-from tests.support.screens import NARROW, drive, open_session, press, settle, shown_lines
+from tests.support.screens import NARROW, drive, look, open_session, press, settle, shown_lines
 from tests.support.stacks import LOOSE, add_branches
 
 
@@ -31,12 +31,6 @@ def repo(git: Git, tmp_path: Any) -> Repository:  # noqa: ANN401
 
 def text(pilot: Pilot[Any]) -> str:
     return "\n".join(shown_lines(pilot.app))
-
-
-async def look(pilot: Pilot[Any], screen: MainScreen) -> None:
-    """Have the watch look at the stack."""
-    screen._look()
-    await settle(pilot)
 
 
 def current(pilot: Pilot[Any]) -> Event:

@@ -16,6 +16,7 @@ from textual.widgets import Button, Input
 from inspector.tui.keys_in_turn import KeysInTurnApp
 from inspector.tui.lasting_driver import _Lasting
 from tests.support.screens import drive, settle
+from tests.support.terminal import Gone
 
 
 class Behind(Screen[None]):
@@ -61,16 +62,6 @@ def test_a_key_behind_one_that_presses_a_button_is_for_what_the_button_opens() -
         assert app.screen.query_one(Input).value == "xy"
 
     drive(app, steps)
-
-
-class Gone(io.StringIO):
-    """A terminal that is not there any more."""
-
-    def write(self, _text: str) -> int:
-        raise OSError(5, "Input/output error")
-
-    def flush(self) -> None:
-        raise OSError(5, "Input/output error")
 
 
 def test_what_is_written_to_a_terminal_that_is_gone_is_forgotten() -> None:

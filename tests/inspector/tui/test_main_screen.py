@@ -39,6 +39,7 @@ from tests.support.screens import (
     drive,
     inspect,
     log,
+    look,
     make_stack,
     open_session,
     press,
@@ -95,12 +96,6 @@ def watched(directory: Path, steps: Steps, workplace: Workplace | None = None) -
             await steps(pilot, app.screen)
 
         drive(app, run)
-
-
-async def look(pilot: Pilot[Any], screen: MainScreen) -> None:
-    """What the watch does twice a second."""
-    screen._look()
-    await settle(pilot)
 
 
 def test_a_stack_that_others_break_is_shown_as_it_was_until_it_is_to_be_read_again(stack: Path) -> None:

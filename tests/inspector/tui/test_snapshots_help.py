@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from textual.pilot import Pilot
 
 from tests.support.habits import HabitsApp
+from tests.support.pictures import Compare
 from tests.support.screens import WIDE
-
-Compare = Callable[..., bool]
 
 
 def test_help(snap_compare: Compare) -> None:

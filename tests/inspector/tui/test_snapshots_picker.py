@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ from textual.pilot import Pilot
 from engine.stack import StackOptions
 from inspector.tui.screens.picker import PickerScreen
 from tests.inspector.tui.test_picker import Host, locations
+from tests.support.pictures import Compare
 from tests.support.screens import WIDE
-
-Compare = Callable[..., bool]
 
 
 def test_picker(snap_compare: Compare, tmp_path: Path) -> None:

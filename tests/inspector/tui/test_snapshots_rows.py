@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ from textual.pilot import Pilot
 
 from tests.support.demo import copy_demo
 from tests.support.panes import PaneApp, enter
+from tests.support.pictures import Compare
 from tests.support.screens import WIDE, open_session, press, settle
-
-Compare = Callable[..., bool]
 
 
 @pytest.fixture

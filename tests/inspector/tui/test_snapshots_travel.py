@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ from textual.pilot import Pilot
 
 from inspector.tui.screens.moments import MomentsScreen
 from tests.support.demo import copy_demo
+from tests.support.pictures import Compare
 from tests.support.screens import WIDE
 from tests.support.travel import ScreenApp, open_view, press_keys, settle_screen
-
-Compare = Callable[..., bool]
 
 
 @pytest.fixture

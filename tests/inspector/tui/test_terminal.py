@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from inspector.tui.lasting_driver import _Lasting
 from inspector.tui.terminal import collect_garbage_seldom
 from tests.support.git import Git
 from tests.support.screens import branches, log, make_stack, make_tall_stack
-from tests.support.terminal import MODES, Terminal, inspector
+from tests.support.terminal import MODES, Gone, Terminal, inspector
 from tests.support.thinning import thinned
 
 
@@ -259,13 +258,6 @@ def test_with_no_color_there_are_greys_and_nothing_else(stack: Path) -> None:
 
 
 def test_what_is_written_when_the_terminal_has_gone_is_forgotten() -> None:
-    class Gone(StringIO):
-        def write(self, _text: str) -> int:
-            raise OSError(5, "Input/output error")
-
-        def flush(self) -> None:
-            raise OSError(5, "Input/output error")
-
     lasting = _Lasting(Gone())
     assert lasting.write("text") == 4
     lasting.flush()
