@@ -291,7 +291,7 @@ class ArrangedPane(Vertical, TellsState, Generic[Row]):
         wrong = "" if self.error is None else error_text(self.error)
         self._bar.say(state, self._typed_wrong or wrong)
         self.rows.empty = nothing_text(self.KIND, self._now)
-        allowed = (self.check_action("back", ()), self.check_action("deletions", ()))
+        allowed = tuple(self.check_action(action, ()) for action in ("back", "deletions", "follow"))
         if allowed != self._allowed:  # the footer is made anew then
             self._allowed = allowed
             self.refresh_bindings()

@@ -167,7 +167,7 @@ class _Parts:
         self.prompts: dict[Which, Prompt] = {
             "filter": Prompt(
                 rows,
-                placeholder="text, or an id   ~letters in order   re:expression   ! for the others",
+                placeholder="text or id   ~letters in order   re:expression   ! the others",
                 classes="filter",
             ),
             "jump": Prompt(rows, placeholder="beginning of a name", classes="jump"),

@@ -163,11 +163,17 @@ class RecordPane(ArrangedPane[Row]):
             return not isinstance(self.screen.focused, Prompt)
         if action == "back":
             return self._stoppable() or self._shape.row_filter is not None or bool(self._typed_wrong)
+        if action in ("want", "follow", "export", "sort", "turn") and self._is_empty():
+            return False
         if action == "want" and parameters == ("object",):
             return self._offers_objects
         if action == "deletions" and self._shape.scope.shows_deletions:
             return None
         return True
+
+    def _is_empty(self) -> bool:
+        now = self._now
+        return now is None or (now.source.ended and not now.source.count)
 
     def _stoppable(self) -> bool:
         now = self._now

@@ -199,3 +199,18 @@ def test_a_list_without_rows_offers_nothing_that_needs_one(key: str, tmp_path: P
         assert footer(pilot).strip() == "esc Back ? Help"
 
     inspect(stack, steps)
+
+
+def test_a_list_that_a_filter_leaves_empty_offers_nothing_that_needs_a_row(shared: SharedScreen) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        for tab in "12":
+            await press(pilot, tab)
+            assert " y Copy " in footer(pilot)
+            await press(pilot, "slash", *"no such", "enter")
+            line = footer(pilot)
+            assert "/ Filter" in line
+            assert not [words for words in ("Copy", "Bytes", "Open", "Sort", "Export") if words in line]
+            await press(pilot, "escape")
+            assert " y Copy " in footer(pilot)
+
+    shared(steps)
