@@ -33,6 +33,8 @@ class Walk(Generic[_T, _K]):
 
     def to(self, key: _K) -> _T | None:
         """The first record with a key >= `key`, if there is one; keys ascend from call to call."""
+        if self._has_ended:
+            return None
         at, records = self._at, self._records
         if at < len(records) and self._key_of(records[at]) >= key:
             return records[at]

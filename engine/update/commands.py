@@ -194,11 +194,11 @@ class _Command(NamedTuple):
                 old = self._id("<old-oid>")
             case b"create":
                 new = self._new_id()
-                if is_null(new):
+                if new == null:
                     self.fail("a zero <new-oid> creates nothing")
             case b"delete":
                 new, old = null, self._id("<old-oid>")
-                if is_null(old):
+                if old == null:
                     self.fail("a zero <old-oid> leaves nothing to delete")
             case b"verify":
                 old = self._id("<old-oid>") or null
@@ -348,6 +348,7 @@ def check_update(update: RefUpdate, id_size: int) -> None:
         )
     if isinstance(update.new, Symref):
         check_refname(update.new.target)
-    names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
-    if not (names_an_object or name.startswith(b"refs/") or has_root_ref_syntax(name)):
+    if name.startswith(b"refs/") or has_root_ref_syntax(name):
+        return
+    if not isinstance(update.new, bytes) or is_null(update.new):
         raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")

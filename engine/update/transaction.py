@@ -398,6 +398,6 @@ def prepare_updates(
     wanted = tuple(updates)
     for update in wanted:
         check_update(update, hash_id.size)
-    new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
+    new_ids = {update.new for update in wanted if isinstance(update.new, bytes)} - {bytes(hash_id.size)}
     peeled = peel(new_ids) if peel is not None and new_ids else {}
     return PreparedUpdates(wanted, hash_id, committer, message, peeled, autocreates_reflog, problem, conflict)
