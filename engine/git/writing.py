@@ -17,6 +17,8 @@ from engine.git.joint import JointStacks
 from engine.git.program import ObjectInfo
 from engine.stack import Stack
 from engine.update import (
+    CREATES_NOTHING,
+    DELETES_NOTHING,
     Identity,
     PreparedUpdates,
     RefUpdate,
@@ -24,6 +26,7 @@ from engine.update import (
     Symref,
     TransactionResult,
     check_update,
+    is_null,
     prepare_updates,
 )
 
@@ -199,10 +202,14 @@ class RefTransaction:
     def create(self, name: bytes, new: bytes, *, no_deref: bool = False) -> None:
         """Let the ref, which must not exist, hold the object id `new`."""
         require_bytes(new)
+        if is_null(new):
+            raise ApiError(f"{shown(name)}: {CREATES_NOTHING}")
         self._add(name, new, bytes(self._hash_id.size), no_deref)
 
     def delete(self, name: bytes, old: RefValue | None = None, *, no_deref: bool = False) -> None:
         """Delete the ref and its reflog; without `old`, one that does not exist is no error."""
+        if is_null(old):
+            raise ApiError(f"{shown(name)}: {DELETES_NOTHING}")
         self._add(name, bytes(self._hash_id.size), old, no_deref)
 
     def verify(self, name: bytes, old: RefValue, *, no_deref: bool = False) -> None:

@@ -16,6 +16,8 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.update.commands import (
+        CREATES_NOTHING as CREATES_NOTHING,
+        DELETES_NOTHING as DELETES_NOTHING,
         Control as Control,
         RefUpdate as RefUpdate,
         RefValue as RefValue,
@@ -44,7 +46,8 @@ else:
         __name__,
         {
             "commands": (
-                "Control RefUpdate RefValue Resolve Symref check_update is_null parse_commands read_commands"
+                "Control RefUpdate RefValue Resolve Symref check_update is_null parse_commands read_commands "
+                "CREATES_NOTHING DELETES_NOTHING"
             ),
             "hook": "ReferenceHook",
             "outcome": "Identity StackUpdate TransactionResult",

@@ -68,6 +68,10 @@ def is_null(value: RefValue | None) -> bool:
     return isinstance(value, bytes) and not any(value)
 
 
+CREATES_NOTHING: Final = "a zero <new-oid> creates nothing"
+DELETES_NOTHING: Final = "a zero <old-oid> leaves nothing to delete"
+"""Why a command is refused that would change nothing, whatever there is."""
+
 Resolve: TypeAlias = Callable[[bytes], bytes | str]
 """Makes a binary object id of an object name, or says why not."""
 
@@ -195,11 +199,11 @@ class _Command(NamedTuple):
             case b"create":
                 new = self._new_id()
                 if new == null:
-                    self.fail("a zero <new-oid> creates nothing")
+                    self.fail(CREATES_NOTHING)
             case b"delete":
                 new, old = null, self._id("<old-oid>")
                 if old == null:
-                    self.fail("a zero <old-oid> leaves nothing to delete")
+                    self.fail(DELETES_NOTHING)
             case b"verify":
                 old = self._id("<old-oid>") or null
             case b"symref-update":
@@ -211,6 +215,9 @@ class _Command(NamedTuple):
             case b"symref-verify":
                 old = self._old_target() or null
         self.require_end()
+        # To git, such a name is safe to be given an object id, and nothing else: refname_is_safe().
+        if split_worktree(name)[0] is not None and (not isinstance(new, bytes) or is_null(new)):
+            self.fail(f"all that {shown(name)}, a ref of another worktree, can be given is an object id")
         return RefUpdate(name, new, old, no_deref, self.place)
 
     def _take(self) -> bytes:

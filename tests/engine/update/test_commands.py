@@ -117,6 +117,18 @@ REFUSED = [
     (b"create refs/heads/x " + ZEROS, "line 2: 'create': a zero <new-oid> creates nothing"),
     (b"delete refs/heads/x " + ZEROS, "line 2: 'delete': a zero <old-oid> leaves nothing to delete"),
     (b"delete refs/heads/x ", "line 2: 'delete': a zero <old-oid> leaves nothing to delete"),
+    *(
+        (b"%b worktrees/side/HEAD%b" % (verb, rest), f"line 2: '{verb.decode()}': all that 'worktrees/side/H")
+        for verb, rest in (
+            (b"delete", b""),
+            (b"delete", b" " + HEX_A),
+            (b"verify", b" " + HEX_A),
+            (b"update", b" " + ZEROS),
+            (b"symref-update", b" refs/heads/x"),
+            (b"symref-create", b" refs/heads/x"),
+        )
+    ),
+    (b"delete main-worktree/refs/bisect/bad", "line 2: 'delete': all that 'main-worktree/refs/bisect/bad'"),
     (b"symref-create HEAD", "line 2: 'symref-create': missing <new-target>"),
     (b"symref-create HEAD a..b", "line 2: 'symref-create': <new-target> 'a..b' is not a ref name"),
     (b"symref-update HEAD x with y", "line 2: 'symref-update': expected 'ref' or 'oid' .* found 'with'"),

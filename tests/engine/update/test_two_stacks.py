@@ -136,6 +136,10 @@ def test_an_exception_aborts_and_a_transaction_is_used_once(template: Repository
             pass
         with pytest.raises(ApiError, match="git cannot be asked"), refs.transaction() as transaction:
             transaction.create(NEW, A)
+        with pytest.raises(ApiError, match="creates nothing"), refs.transaction(force=True) as transaction:
+            transaction.create(NEW, bytes(20))
+        with pytest.raises(ApiError, match="nothing to delete"), refs.transaction() as transaction:
+            transaction.delete(NEW, bytes(20))
         with pytest.raises(ApiError, match="not known here"), refs.transaction() as transaction:
             transaction.delete(b"worktrees/none/HEAD")
     assert files(own, template.reftable) == before
