@@ -6,6 +6,7 @@ How long a start takes is for tests/benchmarks to say; modules can be counted on
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -221,6 +222,24 @@ def test_what_imports_make_is_not_looked_through_for_garbage(verb: str, told: di
     _, (looked, left), _ = told[verb]
     assert looked < 10  # three or four times as often while imports were looked through
     assert left < 100  # for the end of Python
+
+
+def test_an_applied_repair_is_told_without_importing_what_takes_it_back(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    (name,) = (repo.reftable / "tables.list").read_text().split()
+    shutil.copy(repo.reftable / name, repo.reftable / f"{name[:-12]}00000001.ref")  # a compaction left it
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, json.dumps({"repair": ["repair", "--apply", "."]})],
+        cwd=repo.path,
+        env={**git.environment, "PYTHONPATH": str(ROOT), "REFTABLE_GIT": git.program},
+        capture_output=True,
+        check=True,
+    )
+    _, (modules, _, code) = json.loads(done.stdout)
+    assert (code, b"to take it back: reftable-inspector undo" in done.stderr) == (0, True)
+    assert {"engine.repair.execute", "engine.snapshot.snapshot"} <= set(modules)
+    assert "inspector.actions.undoing" not in modules
 
 
 def test_the_engine_alone_is_imported_without_its_wings() -> None:

@@ -173,7 +173,7 @@ class AddAction(Action[UpdatePlan]):
             if not (other := self._other(directory)):
                 written.snapshot = record.snapshot
             elif record.snapshot is not None:
-                undo = command("undo", [record.snapshot.id], self.workplace.at(directory).arguments)
+                undo = self.workplace.at(directory).undo_command(record.snapshot.id)
                 written.lines.append(f"the change of {other} is taken back by: {undo}")
 
     def _stacks(self, open_to_write: Callable[[Path], Stack] | None = None) -> JointStacks[Stack]:

@@ -139,6 +139,10 @@ class Workplace:
                 return ("--worktree", word(location.name), path)
         return (path,)
 
+    def undo_command(self, snapshot: str) -> str:
+        """What takes a change of the stack back in a shell, by the id of its snapshot."""
+        return command("undo", [word(snapshot)], self.arguments)
+
 
 def word(text: str) -> str:
     r"""`text` as one word of a shell's command line.

@@ -13,7 +13,6 @@ import click
 
 from engine.errors import OutdatedError
 from engine.repair import Outcome, RepairPlan, damages, lock_files, table_files
-from inspector import actions
 from inspector.actions import RepairAction, Result, plan_and_run, run
 from inspector.cli.opening import Call, completes, stack_verb, the_one
 from inspector.cli.output import ProgressLine, note_sentence
@@ -186,7 +185,7 @@ def _tell_result(call: Call, result: Result) -> None:
     made = result.made
     done = ", ".join(made.removed) + " removed" if made.removed else "the repository is mended"
     if result.snapshot is not None:
-        done = f"to take it back: {actions.UndoAction(call.workplace, result.snapshot.id).command_line}"
+        done = f"to take it back: {call.workplace.undo_command(result.snapshot.id)}"
     note(f"done{': ' if result.snapshot is None else '; '}{done}")
     for file in made.mended:
         note(f"mended: {safe_name(file)}")
