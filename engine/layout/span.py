@@ -76,6 +76,12 @@ class Span:
         self.error = error
         self.inflated = inflated
 
+    @property
+    def absolute(self) -> int | None:
+        """The number that a field stands for, be it stored as a difference; None for what is no number."""
+        number = self.meaning if isinstance(self.meaning, int) else self.value
+        return number if isinstance(number, int) else None
+
 
 class Group(Span, ABC):
     """A span that is made of others."""

@@ -183,7 +183,7 @@ def side_by_side(
         limit = min(key_of(records[-1]) for records in (left, right) if records)
         ends = [bisect_right(records, limit, key=key_of) for records in (left, right)]
         if not any(ends):
-            # Only keys in disorder come here; what they cost is order, not a loop without end.
+            # Only of damaged tables, whose keys do not ascend: taken as they are, lest this never ends.
             ends = [len(left), 0 if left else len(right)]
         yield left[: ends[0]], right[: ends[1]]
         left = left[ends[0] :] or next(before, [])

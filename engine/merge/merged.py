@@ -152,7 +152,7 @@ def merge_columns(sources: Sequence[Iterable[_C]]) -> Iterator[_C]:
                 else:
                     merged.lay_over(columns.between(start, stop))
         if merged is None:
-            # Only keys in disorder come here; what they cost is order, not a loop without end.
+            # Only of damaged tables, whose keys do not ascend: taken as they are, lest this never ends.
             stream = min(active, key=lambda stream: keys[stream][-1])
             columns, start = at_hand[stream], starts[stream]
             starts[stream] = len(keys[stream])
@@ -202,7 +202,7 @@ def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
 
 
 def _live_logs(records: list[LogRecord], markers: bool) -> list[LogRecord]:
-    # Tombstones and markers have twice the same id, which costs less to see than what each of them is.
+    # The two ids of a tombstone or a marker are the same: to compare them costs less than to ask what it is.
     return [
         record
         for record in records

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Snapshot as Snapshot,
         find_snapshot as find_snapshot,
         first_names as first_names,
+        is_snapshot_id as is_snapshot_id,
         list_snapshots as list_snapshots,
         names_known as names_known,
         unusable_snapshots as unusable_snapshots,
@@ -43,7 +44,10 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "manifest": "Snapshot find_snapshot first_names list_snapshots names_known unusable_snapshots",
+            "manifest": (
+                "Snapshot find_snapshot first_names is_snapshot_id list_snapshots names_known "
+                "unusable_snapshots"
+            ),
             "snapshot": "SNAPSHOTS_KEPT ChangeRecord drop keep older prune set_aside settle take_snapshot",
             "undo": "changes_since is_as_before left_by_repair left_by_undo restore",
         },

@@ -39,7 +39,6 @@ _LATER: Final[dict[str, Any]] = {
 _SAME: Final = ("number", "list_after", "losses", "intended", "unlocked")
 """Those of them that a snapshot has in the same form."""
 
-# What an id begins with: 20261123T214512.034561Z-compact
 _ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*", re.DOTALL)
 # A stack may have 65,536 tables, each of which is named some times.
 _LARGEST_MANIFEST: Final = 32 * 2**20
@@ -138,7 +137,7 @@ def _read_all(directory: str | os.PathLike[str]) -> tuple[list[Snapshot], dict[s
         return [], {}
     found, wrong = [], {}
     for name in names:
-        if not _ID.fullmatch(name) or name.endswith(PARTIAL):
+        if not is_snapshot_id(name) or name.endswith(PARTIAL):
             continue
         try:
             found.append(load_snapshot(parent / name))
@@ -238,6 +237,11 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
         )
     except (LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None
+
+
+def is_snapshot_id(name: str) -> bool:
+    """Whether this has the form of an id: `20261123T214512.034561Z-compact`."""
+    return _ID.fullmatch(name) is not None
 
 
 def is_taken(name: str) -> bool:

@@ -6,21 +6,17 @@ Neither opens the stack, so that a change which broke it can be undone.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import click
 
 from engine.errors import ApiError
-from engine.snapshot import SNAPSHOTS_KEPT, Snapshot, list_snapshots, unusable_snapshots
+from engine.snapshot import SNAPSHOTS_KEPT, Snapshot, is_snapshot_id, list_snapshots, unusable_snapshots
 from inspector import actions
 from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import WRITES, ExitCode, note
 from inspector.text import columns, counted, picked, safe_message, safe_name, utc_time
-
-# What an id begins with: 20261123T214512.034561Z-compact
-_ID = r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*"
 
 
 @click.command()
@@ -150,7 +146,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
     change like others: the next undo takes it back. When the stack has been changed since, nothing happens
     without --force.
     """
-    ids = [word for word in words if re.fullmatch(_ID, word)]
+    ids = [word for word in words if is_snapshot_id(word)]
     paths = [word for word in words if word not in ids]
     if not ids and len(paths) == 2 and not os.path.exists(paths[0]) and os.path.exists(paths[1]):
         ids, paths = paths[:1], paths[1:]  # an ID that is none: which is what has to be said

@@ -220,11 +220,9 @@ def _of_node(node: Node) -> Iterator[Place]:
         if isinstance(span, Record) and span.error is None and part.run is None:
             yield from _of_record(span, file)
             return
-        absolute = span.meaning if isinstance(span.meaning, int) else span.value
-        # In the footer 0 means none; an index may well lead to the first block.
         leads = span.kind is SpanKind.POSITION and span.error is None and part is node
-        if leads and isinstance(absolute, int) and (absolute or node.block is not None):
-            yield OffsetPlace(file, absolute)
+        if leads and (offset := node.led_to) is not None:
+            yield OffsetPlace(file, offset)
 
 
 def _of_record(record: Record, file: str) -> Iterator[Place]:
@@ -235,8 +233,7 @@ def _of_record(record: Record, file: str) -> Iterator[Place]:
     elif record.type in (INDEX, OBJ):
         fields = (field for field in record.children() if field.kind is SpanKind.POSITION)
         for field in islice(fields, _MOST_OFFSETS):
-            offset = field.meaning if isinstance(field.meaning, int) else field.value
-            if isinstance(offset, int):
+            if (offset := field.absolute) is not None:
                 yield OffsetPlace(file, offset)
 
 

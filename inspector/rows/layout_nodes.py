@@ -65,6 +65,12 @@ class Node:
         """Whether there may be nodes below it."""
         return self.run is not None or isinstance(self.span, Group)
 
+    @property
+    def led_to(self) -> int | None:
+        """The offset that its number is, if it is one: 0 is none in the footer, but is one in an index."""
+        offset = self.span.absolute
+        return offset if offset or self.block is not None else None
+
     def ancestors(self) -> list[Node]:
         """The nodes above it, the root first."""
         found: list[Node] = []

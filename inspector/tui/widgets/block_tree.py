@@ -136,10 +136,8 @@ class BlockTree(VirtualList[Node]):
         elif node.span.error is None and (
             node.span.kind is SpanKind.POSITION or node.span.name == "restart offset"
         ):
-            absolute = node.span.meaning if isinstance(node.span.meaning, int) else node.span.value
-            # In the footer 0 means none; an index may well lead to the first block.
-            if isinstance(absolute, int) and (absolute or node.block is not None):
-                self.post_message(self.Followed(node, absolute))
+            if (offset := node.led_to) is not None:
+                self.post_message(self.Followed(node, offset))
         else:
             self.post_message(Follow())
 
