@@ -3,7 +3,7 @@
     superseded     an orphan: listed tables hold all its records as new or newer (see `coverage.py`)
     data           a table whose loss from the list loses records: it fills a hole, or has what no other has
     next           a table that would be the next of the stack: its writer may have died before it committed
-    ahead          a table that is newer than that: the list is older than its tables
+    ahead          a table that is newer than that, or than one transaction: the list is older than its tables
     doubtful       a table of which none of this can be told
     unreadable     a file that is named like a table, and is none; by its name it may be one of the others
     temporary      a table that is being written, or was
@@ -293,6 +293,8 @@ def _judge(
             if low > high:
                 return Verdict(FileKind.UNREADABLE, f"{what}, which is no range")
             kind = _kind_by_limits(low, high, coverage)
+            if kind is FileKind.NEXT and _is_compacted(table):
+                kind = FileKind.AHEAD
             if kind is not None:
                 held, number = _records_in(table) if compares else ("", 0)
                 why = f"newer than the stack, which reaches {coverage.highest}"
@@ -312,6 +314,8 @@ def _judge(
         # The list may have lost it all the same: its name tells, as far as it is one.
         low, high = limits_in_name(name) or (1, 0)
         kind = _kind_by_limits(low, high, coverage) if low <= high else None
+        if kind is FileKind.NEXT and high - low > 1:
+            kind = FileKind.AHEAD
         return Verdict(kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason_of(error)}", offset)
     if missing is None:
         return Verdict(FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read")
@@ -337,6 +341,28 @@ def _kind_by_limits(low: int, high: int, coverage: Coverage) -> FileKind | None:
     if high > coverage.highest:
         return FileKind.NEXT if low == coverage.highest + 1 else FileKind.AHEAD
     return None if coverage.covers(low, high) else FileKind.DATA
+
+
+def _is_compacted(table: Table) -> bool:
+    """Whether a table holds more than one transaction writes: what it was made of was committed.
+
+    A transaction gives all refs its first update index. Others it has for log entries alone, as git does when
+    it renames a remote with the logs of its branches; and for a branch that takes the place of one deleted.
+    Of a table that cannot be read whole, the number of its update indexes tells.
+    """
+    low, high = table.min_update_index, table.max_update_index
+    if low == high:
+        return False
+    made, later = False, 0
+    try:
+        for refs in table.ref_blocks():
+            later += sum(ref.update_index != low for ref in refs)
+            made = made or any(ref.update_index == low and not ref.is_deletion for ref in refs)
+            if later and (made or later > 1 or high - low > 1):
+                return True
+    except FormatError:
+        return high - low > 1
+    return False
 
 
 # Words

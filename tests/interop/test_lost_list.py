@@ -17,7 +17,7 @@ from tests.support.git import Git, Repository
 from tests.support.handmade import overwrite
 from tests.support.objects import add_commits
 from tests.support.repairs import mend
-from tests.support.stacks import listed
+from tests.support.stacks import list_tables, listed
 from tests.support.tables import stack_files
 
 
@@ -128,6 +128,43 @@ def test_a_commit_that_only_a_table_of_another_history_tells_of_is_kept(git: Git
     assert run("repair", "--apply", repo.path).code == 1
     ok("clean", repo.path)
     assert lost <= stack_files(repo.reftable).keys()
+
+
+def test_a_list_that_has_lost_the_line_of_what_a_compaction_made_gets_it_back(
+    git: Git, tmp_path: Path
+) -> None:
+    """A transaction that was cut off may have left the last table, but not this: it was committed."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.update_refs(f"create refs/heads/b{at} {repo.commit().hex()}" for at in range(300))
+    repo.git("pack-refs", "--all")
+    for _ in range(3):
+        repo.commit()
+    with Stack.open(repo.reftable) as stack:
+        stack.compact(1, len(stack.tables))
+    before, refs = listed(repo.reftable), ok("refs", repo.path).out
+    assert len(before) == 2
+    list_tables(repo.reftable, before[:1])
+    assert ok("refs", repo.path).out != refs
+    assert run("fsck", repo.path).code == 1
+    ok("repair", "--apply", repo.path)
+    assert ok("refs", repo.path).out == refs
+
+
+def test_renames_that_were_cut_off_are_not_taken_for_committed(git: Git, tmp_path: Path) -> None:
+    """One transaction of git, and several update indexes."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.git("remote", "add", "origin", "nowhere")
+    for at in range(3):
+        repo.git("update-ref", "--create-reflog", f"refs/remotes/origin/b{at}", repo.commit().hex())
+    for arguments in (["remote", "rename", "origin", "other"], ["branch", "-m", "main", "other"]):
+        before, refs = listed(repo.reftable), ok("refs", repo.path).out
+        repo.git(*arguments)
+        for name in set(listed(repo.reftable)[len(before) + 1 :]):
+            (repo.reftable / name).unlink()
+        list_tables(repo.reftable, before)
+        ok("fsck", repo.path)
+        run("repair", "--apply", repo.path)
+        assert ok("refs", repo.path).out == refs
 
 
 @pytest.mark.parametrize("lose", [None, remove_list, empty_list])

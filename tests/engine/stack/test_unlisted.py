@@ -110,6 +110,46 @@ def test_a_table_fills_a_hole_of_the_list_or_goes_beyond_it(tmp_path: Path) -> N
         assert kinds(tmp_path, []) == {tables[number]: one for number, one in kind.items()}
 
 
+@pytest.mark.parametrize(
+    ("refs", "kind"),
+    [
+        pytest.param([branch(0, 4), branch(1, 4)], FileKind.NEXT, id="one with log entries"),
+        pytest.param([branch(0, 4), RefRecord(branch(1).name, 4)], FileKind.NEXT, id="one that deletes"),
+        pytest.param([], FileKind.NEXT, id="log entries alone"),
+        pytest.param([branch(0, 4), branch(1, 6)], FileKind.AHEAD, id="two"),
+        pytest.param([branch(1, 6)], FileKind.AHEAD, id="of the first, log entries are left"),
+        pytest.param([RefRecord(branch(0).name, 4), branch(1, 5)], FileKind.AHEAD, id="a rename, and more"),
+    ],
+)
+def test_a_table_of_several_transactions_was_committed(
+    tmp_path: Path, refs: list[RefRecord], kind: FileKind
+) -> None:
+    """A compaction made it. One transaction gives further update indexes to log entries alone."""
+    tables = make_stack(tmp_path, 3)
+    write_table(tmp_path / NEWER, refs, [entry(branch(0).name, 6)], limits=(4, 6))
+    assert kinds(tmp_path, tables) == {NEWER: kind}
+
+
+def test_a_table_that_renames_a_branch_may_be_one_of_one_transaction(tmp_path: Path) -> None:
+    tables = make_stack(tmp_path, 3)
+    for more, kind in (
+        ([], FileKind.NEXT),
+        ([branch(7, 4)], FileKind.AHEAD),
+        ([branch(7, 5)], FileKind.AHEAD),
+    ):
+        write_table(tmp_path / NEWER, [RefRecord(branch(0).name, 4), branch(1, 5), *more], limits=(4, 5))
+        assert kinds(tmp_path, tables) == {NEWER: kind}
+
+
+def test_a_table_that_cannot_be_read_is_of_several_transactions_by_its_name(tmp_path: Path) -> None:
+    tables = make_stack(tmp_path, 3)
+    for high, kind in ((4, FileKind.UNREADABLE), (5, FileKind.UNREADABLE), (6, FileKind.AHEAD)):
+        path = tmp_path / f"0x000000000004-0x{high:012x}-00000000.ref"
+        path.write_bytes(b"garbage")
+        assert kinds(tmp_path, tables) == {path.name: kind}
+        path.unlink()
+
+
 def test_a_range_across_a_hole_is_not_covered(tmp_path: Path) -> None:
     tables = make_stack(tmp_path, 4)
     write_table(tmp_path / COVERED, [branch(0, 1)], limits=(1, 3))
