@@ -288,6 +288,10 @@ _FAULTS = (
         _REBUILD),
     FaultKind("update-index-shared", _WARNING, "Two adjacent tables share an update index, as a transaction "
         "of several tables may write them.", _LAST_WINS),
+    FaultKind("indexes-missing", _WARNING, "Update indexes that no table has, below those of others: a table "
+        "is gone, and its line with it, as where tables are copied while git compacts them. Or a repair has "
+        "told of the loss already, or a compaction of logs alone has left none.", "git does not notice, and "
+        "shows older values or no ref; behind a compaction, nothing tells of it any more"),
     FaultKind("compaction-due", _INFO, "By the rule of the stack, tables are due to be merged.",
         "git does that after each write, unless it is told not to or another process holds a lock",
         ("leave it to the next write", "compact")),

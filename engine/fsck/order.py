@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter
 
 from engine import merge
@@ -18,6 +18,7 @@ from engine.fsck.faults import FAULTS, Severity
 from engine.fsck.finding import Finding, Report
 from engine.fsck.frame import CheckedTable, Limits, range_words
 from engine.merge import MergedTable
+from engine.stack import HIGHEST_LIMIT, merged_ranges
 from engine.table import Table
 
 
@@ -122,6 +123,27 @@ def check_tables(
             what = f"a {header.hash_id} table in a stack of {hash_id} tables"
             report.add("hash-mixed", table.name, None, what)
     return fitting
+
+
+def check_holes(
+    tables: Sequence[CheckedTable], beside: Iterable[str], report: Report, *, of_repository: bool
+) -> None:
+    """Report update indexes that none of all tables of a stack has, but for those of tables `beside` it.
+
+    In the stack of a repository, as git makes it, they begin with 1.
+    """
+    found = [one.stated if one.table is not None else limits_in_name(one.name) for one in tables]
+    limits = [one or (0, HIGHEST_LIMIT) for one in found]
+    if any(low > high or high >= HIGHEST_LIMIT for low, high in limits) or not limits:
+        return
+    # dulwich puts all refs into one table, and goes on counting.
+    begins_with_one = of_repository and len(limits) > 1
+    known = [*limits, *(stated for name in beside if (stated := limits_in_name(name)))]
+    ranges = merged_ranges([(0, 0), *known] if begins_with_one else known)
+    for (_, end), (first, _) in pairwise(ranges):
+        if end < min(first, max(high for _, high in limits)):
+            what = f"no table has the update indexes {range_words((end, first - 1))}"
+            report.add("indexes-missing", TABLES_LIST, None, what)
 
 
 def _older_values(tables: Sequence[CheckedTable]) -> tuple[int, str]:

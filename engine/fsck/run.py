@@ -30,7 +30,7 @@ from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, report_files
 from engine.fsck.finding import Finding, Report
 from engine.fsck.frame import CheckedTable
-from engine.fsck.order import check_repetitions, check_tables
+from engine.fsck.order import check_holes, check_repetitions, check_tables
 from engine.fsck.table import check_table
 from engine.fsck.values import has_symref
 from engine.fsck.whole_stack import RefCheck
@@ -105,7 +105,8 @@ class _Run:
         yield from listed.report.close()
         self._tell("files", 0, None)
         report = Report()
-        report_files(files_beside(self._path, partial(self._look_beside, listed.names)), report)
+        beside = files_beside(self._path, partial(self._look_beside, listed.names))
+        report_files(beside, report)
         yield from report.close()
         self._tables, report = listed.tables, Report()
         total = sum(table.size for table in self._tables)
@@ -124,6 +125,8 @@ class _Run:
             wants_head=is_whole and of_repository,
         )
         fitting = check_tables(self._tables, self._options.hash_id, report)
+        if len(self._tables) == len(listed.names):
+            check_holes(self._tables, [file.name for file in beside], report, of_repository=of_repository)
         checks = {
             table.name: check_table(
                 table,

@@ -74,6 +74,34 @@ def test_worktrees_of_git_are_sound(git: Git, tmp_path: Path) -> None:
         assert list(fsck(directory)) == []
 
 
+def test_what_git_makes_of_a_repository_is_sound(git: Git, tmp_path: Path) -> None:
+    """Of each, nothing is missed."""
+    repo = git.init(tmp_path / "repo")
+    for _ in range(3):
+        repo.commit()
+    for step in range(12):
+        repo.git("branch", f"b{step}")
+        repo.git("branch", "-D", f"b{step}")
+        assert_sound(repo.reftable)
+    repo.git("reflog", "expire", "--expire=all", "--all")
+    assert_sound(repo.reftable)
+    repo.git("pack-refs")
+    assert_sound(repo.reftable)
+    for kind in ("plain", "bare"):
+        path = tmp_path / kind
+        repo.git(
+            "clone", f"--{kind}" if kind == "bare" else "--quiet", "--ref-format=reftable", repo.path, path
+        )
+        clone = Repository(git, path, path if kind == "bare" else path / ".git", repo.env)
+        clone.git("fetch", "origin", "+refs/heads/*:refs/remotes/other/*")
+        assert_sound(clone.reftable)
+        for other in ("files", "reftable"):  # with reflogs, git before 2.48 does not
+            clone.git("refs", "migrate", f"--ref-format={other}", check=kind == "bare")
+        assert_sound(clone.reftable)
+        clone.git("branch", "-m", "moved")
+        assert_sound(clone.reftable)
+
+
 def test_an_unborn_branch_is_mentioned_and_no_more(repo: Repository) -> None:
     assert [finding.code for finding in findings(repo.reftable)] == ["symref-dangling"]
     assert_sound(repo.reftable)

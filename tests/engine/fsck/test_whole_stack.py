@@ -59,7 +59,9 @@ def put(directory: Path, number: int, low: int, high: int, hash_id: HashId = Has
     ("limits", "expected"),
     [
         ([(1, 1), (2, 5), (6, 6)], []),
-        ([(1, 1), (9, 9)], []),
+        ([(1, 1), (9, 9)], ["indexes-missing"]),
+        ([(3, 4), (5, 6)], []),
+        ([(1, 1), (4, 4), (3, 3)], ["tables-out-of-order", "indexes-missing"]),
         ([(0, 0), (1, 1)], []),
         ([(3, 3), (2, 2), (1, 1)], ["tables-out-of-order"]),
         ([(1, 3), (5, 6), (4, 4)], ["tables-out-of-order"]),
@@ -72,11 +74,33 @@ def put(directory: Path, number: int, low: int, high: int, hash_id: HashId = Has
         ([(1, 3), (3, 5)], ["update-index-shared"]),
     ],
 )
-def test_update_indexes_ascend_without_overlap(
+def test_update_indexes_follow_each_other_without_overlap(
     tmp_path: Path, limits: list[tuple[int, int]], expected: list[str]
 ) -> None:
     list_tables(tmp_path, [put(tmp_path, number, *limit) for number, limit in enumerate(limits)])
     assert [finding.code for finding in findings(tmp_path)] == expected
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_of_a_repository_a_table_that_is_gone_with_its_line_is_missed(tmp_path: Path, number: int) -> None:
+    """There, update indexes begin with 1."""
+    (tmp_path / "HEAD").touch()
+    for name in ("objects", "reftable"):
+        (tmp_path / name).mkdir()
+    directory = tmp_path / "reftable"
+    list_tables(directory, [put(directory, at, at, at) for at in range(1, 5) if at != number])
+    assert (
+        only(directory, "indexes-missing").message == f"no table has the update indexes {number} to {number}"
+    )
+
+
+def test_an_update_index_of_a_table_that_is_missed_otherwise_is_not_told_again(tmp_path: Path) -> None:
+    names = [put(tmp_path, number, number, number) for number in (1, 2, 3)]
+    list_tables(tmp_path, [names[0], names[2]])
+    assert codes(tmp_path) == ["table-unlisted-data"]
+    list_tables(tmp_path, names)
+    (tmp_path / names[1]).unlink()
+    assert codes(tmp_path) == ["table-missing"]
 
 
 def test_a_list_in_reverse_is_one_error(tmp_path: Path) -> None:
