@@ -61,6 +61,7 @@ class JointStacks(Closing, Generic[AnyStack]):
         self._closing = ExitStack()
         self._opened: dict[str, AnyStack] = {}
         self._written: set[str] = set()
+        self._is_closed = False
 
     def of(self, name: bytes) -> tuple[str | None, bytes]:
         """The stack that has the ref `name`, None for a worktree that has no stack, and its name there."""
@@ -78,17 +79,24 @@ class JointStacks(Closing, Generic[AnyStack]):
     def to_read(self, directory: str, /) -> AnyStack:
         """A handle of one of these stacks; the one to write with, if there is one already."""
         if directory not in self._opened:
+            self.require_open()
             self._keep(directory, self._open_to_read(Path(directory)))
         return self._opened[directory]
 
     def to_write(self, directory: str, /) -> AnyStack:
         """A handle to change this stack with, where they can be changed."""
         if directory not in self._written:
+            self.require_open()
             if self._open_to_write is None:
                 raise ApiError(f"{directory} was opened read-only")
             self._keep(directory, self._open_to_write(Path(directory)))
             self._written.add(directory)
         return self._opened[directory]
+
+    def require_open(self) -> None:
+        """Raise `ApiError` once closed: what was opened then, nothing would close."""
+        if self._is_closed:
+            raise ApiError(f"the refs in {self.main} are used after they were closed")
 
     def _keep(self, directory: str, stack: AnyStack) -> None:
         self._opened[directory] = stack
@@ -103,6 +111,7 @@ class JointStacks(Closing, Generic[AnyStack]):
 
     def close(self) -> None:
         """Close the stacks."""
+        self._is_closed = True
         self._closing.close()
 
 

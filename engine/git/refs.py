@@ -101,7 +101,7 @@ class Refs(Closing, Generic[AnyStack]):
     def reload(self) -> bool:
         """Take up what others have changed; whether there was anything. One `stat` for each stack if not.
 
-        Raises what `Stack.reload` raises; what was taken up before it stays.
+        Raises what `Stack.reload` raises, `ApiError` once closed; what was taken up before it stays.
         """
         return sum(stack.reload() for stack in self.stacks) > 0  # each of them
 
@@ -243,6 +243,7 @@ class Refs(Closing, Generic[AnyStack]):
         reftable.lockTimeout; HookError; CommittedError for what fails behind the change, and of several
         stacks PartlyCommittedError; FormatError for a stack that is to be repaired first.
         """
+        self._stacks.require_open()  # this handle is to show the outcome
         with self._begin(message, force, create_reflog, output) as transaction:
             yield transaction
         self.reload()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.closing import Closing
-from engine.errors import FormatError, ReftableError, in_words
+from engine.errors import ApiError, FormatError, ReftableError, in_words
 from engine.format import (
     TABLES_LIST,
     HashId,
@@ -102,6 +102,7 @@ class ReadableStack(Closing, ReadStack):
         self.options = options
         self._names = names
         self._directory: _TolerantDirectory | None = None
+        self._is_closed = False
         self._show(self._opened())
 
     def _show(self, now: _Contents) -> None:
@@ -132,8 +133,10 @@ class ReadableStack(Closing, ReadStack):
         """Look at the stack again; whether there is anything else to see now.
 
         Raises `ReftableError` for a stack that was sound and is broken now, unless `accept_broken`, and
-        `OSError`. Then, it stays as it was.
+        `OSError`, and `ApiError` once closed. Then, it stays as it was.
         """
+        if self._is_closed:
+            raise ApiError(f"{self.directory} is used after it was closed")
         if self.faults:
             if _signature(os.fspath(self.directory)) == self._seen:
                 return False
@@ -144,6 +147,7 @@ class ReadableStack(Closing, ReadStack):
 
     def close(self) -> None:
         """Close the tables."""
+        self._is_closed = True
         for table in self.tables:
             table.close()
         if self._directory is not None:

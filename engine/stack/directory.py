@@ -75,6 +75,7 @@ class StackDirectory(Closing):
 
     __slots__ = (
         "_commits",
+        "_is_closed",
         "_list",
         "_list_status",
         "before_change",
@@ -98,6 +99,7 @@ class StackDirectory(Closing):
         self._list: RegularFile | None = None
         self._list_status: os.stat_result | None = None
         self._commits = 0
+        self._is_closed = False
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
         self.load()
@@ -134,6 +136,11 @@ class StackDirectory(Closing):
         """What `tables.list` names now; nothing if there is no such file. Raises `FormatError`, `OSError`."""
         return parse_table_list(read_list_bytes(self.path) or b"").require_names()
 
+    def require_open(self) -> None:
+        """Raise `ApiError` for a handle that is closed: what it opened now, nothing would close."""
+        if self._is_closed:
+            raise ApiError(f"{self.path} is used after it was closed")
+
     def is_current(self) -> bool:
         """Whether `tables.list` is still the one that was loaded: one stat, as a rule."""
         if self._list_status is not None:
@@ -157,8 +164,9 @@ class StackDirectory(Closing):
         """Read the list and open what it names, but tables that are open already, here or as `opened`.
 
         When that fails, what was loaded before stays usable. Raises `FormatError`,
-        `MissingTableError`, `OSError`.
+        `MissingTableError`, `OSError`, `ApiError` once closed.
         """
+        self.require_open()
         deadline = time.monotonic() + _RELOAD_SECONDS
         pause = 0.001
         while True:
@@ -245,6 +253,7 @@ class StackDirectory(Closing):
 
     def close(self) -> None:
         """Close all files; remove tables that the compaction of another process has replaced."""
+        self._is_closed = True
         if not self.read_only and self.tables:
             with suppress(FormatError, MissingTableError, OSError):
                 replaced = self._replaced(self._open_tables(self.read_list()))
@@ -256,7 +265,8 @@ class StackDirectory(Closing):
         self._list, self._list_status, self.tables = None, None, ()
 
     def lock_list(self) -> LockFile:
-        """Lock `tables.list`. Raises `LockError`, and `ApiError` on a stack opened read-only."""
+        """Lock `tables.list`. Raises `LockError`, and `ApiError` on a stack opened read-only, or closed."""
+        self.require_open()
         if self.read_only:
             raise ApiError(f"{self.path} was opened read-only")
         lock = LockFile(self.list_path, timeout_ms=self.options.lock_timeout_ms, mode=self._mode())

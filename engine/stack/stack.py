@@ -87,8 +87,9 @@ class Stack(StackDirectory, ReadStack):
     def reload(self) -> bool:
         """Take up changes by others; whether there were any. One `stat` if there were none.
 
-        When it raises (as `open` does), the handle stays as it was.
+        When it raises (as `open` does, and `ApiError` once closed), the handle stays as it was.
         """
+        self.require_open()
         if self.is_current():
             return False
         self.load()

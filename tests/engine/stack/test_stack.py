@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from engine import find_repository
 from engine.errors import (
     ApiError,
     Cancelled,
@@ -24,6 +26,7 @@ from engine.errors import (
 from engine.format import HashId, LogRecord, RefRecord
 from engine.merge import Expiry, Segment
 from engine.progress import Progress
+from engine.readable import open_readable
 from engine.stack import CompactionStats, LockFile, Stack, StackDirectory, StackOptions
 from engine.table import Table
 from tests.support.handmade import change_byte
@@ -371,6 +374,33 @@ def test_a_handle_is_closed_once_however_often(tmp_path: Path) -> None:
     assert isinstance(table, Table)
     with pytest.raises(ApiError, match="closed"):
         list(table.refs())
+
+
+def test_a_closed_handle_opens_and_locks_nothing_any_more(tmp_path: Path) -> None:
+    make_stack(tmp_path, 1)
+    before = len(os.listdir("/proc/self/fd"))
+    stack, readable = Stack.open(tmp_path), open_readable(tmp_path)
+    refs = find_repository(tmp_path).refs()
+    for handle in (stack, readable, refs):
+        handle.close()
+    uses: list[Callable[[], object]] = [
+        *(handle.reload for handle in (stack, readable, refs)),
+        stack.addition(reload=True).__enter__,
+        stack.hold().__enter__,
+        stack.clean,
+        refs.transaction().__enter__,
+        refs.watch(sleep=lambda _: None).__next__,
+    ]
+    for use in uses:
+        with pytest.raises(ApiError, match="closed"):
+            use()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert entries(tmp_path) == sorted([*listed(tmp_path), "tables.list"])
+    (empty := tmp_path / "reftable").mkdir()
+    with Stack.open(empty) as stack:
+        pass
+    with pytest.raises(ApiError, match="closed"):
+        stack.reload()
 
 
 def test_names_can_be_made_reproducible(tmp_path: Path) -> None:

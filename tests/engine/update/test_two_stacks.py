@@ -72,6 +72,17 @@ def test_the_handle_shows_what_its_transaction_has_made(template: Repository, ow
         assert stack.read_ref(NEW) is None
 
 
+def test_closed_refs_open_no_stack_that_they_had_not_opened(template: Repository) -> None:
+    with seen(template, "main") as refs:
+        assert refs.get(b"worktrees/none/HEAD") is None
+    with pytest.raises(ApiError, match="closed"):
+        refs.get(b"worktrees/side/HEAD")
+    with pytest.raises(ApiError, match="closed"), refs.transaction(force=True) as transaction:
+        transaction.create(NEW, A)
+    with seen(template) as refs:
+        assert NEW not in refs
+
+
 @pytest.mark.usefixtures("own")
 def test_a_ref_of_another_worktree_is_written_where_it_is_read(template: Repository) -> None:
     with seen(template, "main") as main, seen(template) as side:
