@@ -298,6 +298,8 @@ def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> No
     [
         (["tables"], []),
         (["refs"], []),
+        (["refs", "--sort=-refname", "--format=%(refname)"], []),
+        (["refs", "--format=%(refname:short)"], ["config"]),
         (["resolve", "HEAD"], []),
         (["export", ".", "copy"], []),
         (["fsck"], ["config"]),
@@ -305,7 +307,7 @@ def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> No
         (["repair", "--apply"], ["config"]),
         (["add"], ["config", "cat-file"]),
     ],
-    ids=lambda value: value[0] if value else "nothing",
+    ids=lambda value: " ".join(value) or "nothing",
 )
 def test_git_is_started_only_for_what_it_alone_knows(
     git: Git, tmp_path: Path, words: list[str], asked: list[str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -159,11 +160,14 @@ def _surroundings(call: Call, view: View) -> Surroundings:
     def leads_to(name: bytes) -> bytes | None:
         return follow(read, name).oid
 
-    strict = call.workplace.surroundings.config.flag("core.warnambiguousrefs", True)
+    @cache  # git is asked, and only for a short name
+    def is_strict() -> bool:
+        return call.workplace.surroundings.config.flag("core.warnambiguousrefs", True)
+
     head = read(b"HEAD")
     return Surroundings(
         leads_to,
-        lambda name: git.short_name(name, lambda one: leads_to(one) is not None, strict=strict),
+        lambda name: git.short_name(name, lambda one: leads_to(one) is not None, strict=is_strict()),
         head.target if head is not None else None,
         call.workplace.surroundings.version_suffixes,
     )
