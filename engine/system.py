@@ -31,6 +31,25 @@ def user_id() -> int | None:
     return os.geteuid() if POSIX else None
 
 
+def heir(path: str) -> tuple[int, int] | None:
+    """User and group that a new file at `path`, or for its place, is to belong to; None for its maker's.
+
+    Root alone can give files away. It has to: a table that its owner may not read makes the repository look
+    empty. A file gets the owner of the one that it replaces, or else that of the directory. One of root's in
+    the directory of another is no model: it was left by a tool that did not care. Raises `OSError`.
+    """
+    if user_id() != 0:
+        return None
+    directory = os.stat(os.path.dirname(path) or os.curdir)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        found = directory
+    if found.st_uid == 0:
+        found = found if directory.st_uid == 0 else directory
+    return found.st_uid, found.st_gid
+
+
 def user_name(number: int) -> str:
     """What the user of this number is called."""
     if POSIX:

@@ -21,7 +21,8 @@ from engine.format import HashId
 from engine.fsck import Finding, Severity, check_repository
 from engine.git import Repository
 from engine.repair.plan import RepairPlan, Step, StepKind, trace
-from engine.stack import LOCK_SUFFIX, LockFile, make_directory, sync_directory
+from engine.stack import LOCK_SUFFIX, LockFile, hand_over, make_directory, sync_directory
+from engine.system import O_NOFOLLOW, O_NONBLOCK, heir
 
 _HEAD: Final = b"ref: refs/heads/.invalid\n"
 _HEADS: Final = b"this repository uses the reftable format\n"
@@ -126,7 +127,7 @@ def mend_repository(repository: Repository, steps: Sequence[Step], default_mode:
         path = Path(step.file)
         mode = stat.S_IMODE(path.parent.stat().st_mode)
         if step.kind is StepKind.MAKE_DIRECTORY:
-            make_directory(path, mode)
+            make_directory(path, path.parent)
             path = path / "heads"
         if step.setting is not None:
             _set(repository, step.file, *step.setting)
@@ -139,7 +140,17 @@ def mend_repository(repository: Repository, steps: Sequence[Step], default_mode:
 
 
 def _set(repository: Repository, file: str, key: str, value: str) -> None:
+    # git goes where a link leads, and makes a new file, which belongs to whoever runs it.
+    made = os.path.realpath(file)
+    owner = heir(made)
     if repository.git is not None and repository.git.set_config(file, key, value):
+        if owner is not None:
+            fd = os.open(made, os.O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            try:
+                if os.fstat(fd).st_nlink == 1:  # or it is another file by now, put there under a second name
+                    hand_over(fd, made, owner)
+            finally:
+                os.close(fd)
         return
     if os.path.lexists(file + LOCK_SUFFIX):
         raise LockError(file + LOCK_SUFFIX, "another process holds it, or one that died left it behind")

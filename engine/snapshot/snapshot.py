@@ -67,7 +67,7 @@ from engine.snapshot.manifest import (
     save_snapshot,
     snapshots_directory,
 )
-from engine.stack import make_directory, read_list_bytes, sync_directory, write_file
+from engine.stack import make_alike, make_directory, read_list_bytes, sync_directory, write_file
 from engine.system import POSIX
 
 SNAPSHOTS_KEPT: Final = 20
@@ -99,14 +99,12 @@ def take_snapshot(
         raise ApiError(f"{operation!r} is no name of an operation")
     stack = Path(directory)
     parent = snapshots_directory(stack)
-    mode = stat.S_IMODE(stack.stat().st_mode)
     try:
-        make_directory(parent, mode)
+        make_directory(parent, stack)
         sync_directory(parent.parent)
     except FileExistsError:
-        if stat.S_IMODE(parent.stat().st_mode) != mode:
-            with suppress(PermissionError):  # it belongs to another user
-                parent.chmod(mode)
+        with suppress(PermissionError):  # it belongs to another user
+            make_alike(parent, stack)
     snapshots = list_snapshots(stack)
     number = min(1 + max((one.number for one in snapshots), default=0), LARGEST_NUMBER)
     known = known_digests(snapshots) if operation in _LEAVING else {}
@@ -115,9 +113,9 @@ def take_snapshot(
     partial = parent / f"{path.name}.{os.urandom(4).hex()}{PARTIAL}"
     made: os.stat_result | None = None
     try:
-        make_directory(partial, mode)
+        make_directory(partial, stack)
         made = partial.stat()
-        make_directory(partial / FILES, mode)
+        make_directory(partial / FILES, stack)
         while True:
             data = read_list_bytes(stack)
             tables = names_in(data)
@@ -126,7 +124,7 @@ def take_snapshot(
             if not missing or read_list_bytes(stack) == data:
                 break
             _delete(partial / FILES)
-            make_directory(partial / FILES, mode)
+            make_directory(partial / FILES, stack)
         if data is not None:
             write_file(os.fspath(partial / TABLES_LIST), data, file_mode(partial))
         held = tuple(name for name in files if name not in missing)
@@ -290,7 +288,7 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
     if not names:
         return
     with suppress(FileExistsError):
-        make_directory(snapshot.lost, stat.S_IMODE(snapshot.path.stat().st_mode))
+        make_directory(snapshot.lost, snapshot.path)
     for name in names:
         put_file(Path(directory) / name, snapshot.lost / "-".join(Path(name).parts[:-3:-1]))
     sync_directory(snapshot.lost)

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         read_list_bytes as read_list_bytes,
     )
     from engine.stack.durable import (
+        hand_over as hand_over,
+        make_alike as make_alike,
         make_directory as make_directory,
         sync_directory as sync_directory,
         sync_file as sync_file,
@@ -86,7 +88,7 @@ else:
             "directory": (
                 "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES StackDirectory is_of_repository read_list_bytes"
             ),
-            "durable": "make_directory sync_directory sync_file write_file",
+            "durable": "hand_over make_alike make_directory sync_directory sync_file write_file",
             "following": "Resolved follow",
             "holders": "Holder find_holders",
             "lock": "LIST_LOCK LOCK_SUFFIX LockFile",

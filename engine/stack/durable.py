@@ -7,10 +7,11 @@ does not tell which device.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from engine.system import O_BINARY, O_NOFOLLOW, POSIX
+from engine.system import O_BINARY, O_NOFOLLOW, POSIX, heir, user_id, user_name
 
 
 def write_all(fd: int, data: bytes | bytearray, path: str) -> None:
@@ -32,6 +33,23 @@ def change_mode(fd: int, mode: int, path: str) -> None:
     if POSIX:
         with _naming(path):
             os.fchmod(fd, mode)
+
+
+def hand_over(fd: int, path: str, owner: tuple[int, int] | None) -> None:
+    """Give what is open, and lies at `path`, to a user and a group, as `heir` names them.
+
+    Not even root may do so everywhere, as on a share or in a container. There it stays root's if all may read
+    it, and `OSError` is raised if not.
+    """
+    status = os.fstat(fd)
+    if owner in {None, (status.st_uid, status.st_gid)}:
+        return
+    try:
+        os.fchown(fd, *owner)
+    except OSError as error:
+        if not status.st_mode & stat.S_IROTH:
+            what = f"it cannot be given to {user_name(owner[0])}, who could not read it then"
+            raise OSError(error.errno, what, path) from error
 
 
 def sync_file(path: str | os.PathLike[str], flags: int = 0) -> None:
@@ -57,20 +75,42 @@ def write_file(path: str, data: bytes, mode: int) -> None:
     """
     with suppress(FileNotFoundError):
         os.unlink(path)
+    owner = heir(path)
     flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | O_BINARY | O_NOFOLLOW
     fd = os.open(path, flags, mode)
     try:
         change_mode(fd, mode, path)
+        hand_over(fd, path, owner)
         write_all(fd, data, path)
         sync(fd, path)
     finally:
         os.close(fd)
 
 
-def make_directory(path: str | os.PathLike[str], mode: int) -> None:
-    """Make a directory with just these permissions, whatever the umask. Raises `OSError`."""
-    os.mkdir(path, mode)
-    os.chmod(path, mode)
+def make_directory(path: str | os.PathLike[str], like: str | os.PathLike[str]) -> None:
+    """Make a directory with the permissions of another, whatever the umask, and as if its owner had made it.
+
+    Raises `OSError`.
+    """
+    os.mkdir(path, stat.S_IMODE(os.stat(like).st_mode))
+    make_alike(path, like)
+
+
+def make_alike(path: str | os.PathLike[str], like: str | os.PathLike[str]) -> None:
+    """Give a directory the permissions of another, and one of root's also the owner. Raises `OSError`."""
+    if not POSIX:
+        return
+    model = os.stat(like)
+    # In another's directory there may be a link by now: never change what that leads to.
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | O_NOFOLLOW)
+    try:
+        status = os.fstat(fd)
+        if status.st_mode != model.st_mode:
+            change_mode(fd, stat.S_IMODE(model.st_mode), os.fspath(path))
+        if status.st_uid == user_id() == 0:
+            hand_over(fd, os.fspath(path), (model.st_uid, model.st_gid))
+    finally:
+        os.close(fd)
 
 
 @contextmanager

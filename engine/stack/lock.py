@@ -16,8 +16,8 @@ from typing import ClassVar, Final
 from engine.closing import Unfinished
 from engine.errors import CommittedError, LockError, ReftableError, in_words
 from engine.format import TABLES_LIST
-from engine.stack.durable import change_mode, sync, write_all
-from engine.system import O_BINARY, POSIX, replace_waiting
+from engine.stack.durable import change_mode, hand_over, sync, write_all
+from engine.system import O_BINARY, POSIX, heir, replace_waiting
 
 LOCK_SUFFIX: Final = ".lock"
 LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
@@ -58,6 +58,7 @@ class LockFile(Unfinished):
         self._fd, self._held = _create(self.lock_path, timeout_ms), True
         if mode is not None:
             change_mode(self._fd, mode, self.lock_path)
+        hand_over(self._fd, self.lock_path, heir(path))
 
     def write(self, data: bytes) -> None:
         """Append to the lock file and make it durable."""

@@ -12,9 +12,9 @@ from typing import Final
 
 from engine.closing import Unfinished
 from engine.errors import ApiError
-from engine.format import format_table_name
-from engine.stack.durable import change_mode, sync, write_all
-from engine.system import O_BINARY, POSIX
+from engine.format import TABLES_LIST, format_table_name
+from engine.stack.durable import change_mode, hand_over, sync, write_all
+from engine.system import O_BINARY, POSIX, heir
 
 TEMPORARY_MARK: Final = ".temp."
 
@@ -37,6 +37,7 @@ class TemporaryTable(Unfinished):
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | O_BINARY, 0o666)
         if mode is not None:
             change_mode(self._fd, mode, self._path)
+        hand_over(self._fd, self._path, heir(os.path.join(directory, TABLES_LIST)))
 
     @property
     def path(self) -> str:
