@@ -85,7 +85,7 @@ def test_a_stack_is_shown_with_its_tables_its_refs_and_its_logs(shared: SharedSc
         assert lines[0].startswith(" test · 300 refs · 3 logs · 2 tables · ")
         assert re.search(r"> +0 …00005eed +\S+K █+ +1[ │]", text(screen))
         assert re.search(r" +1 …00005eed +\d+ \S +2[ │]", text(screen))
-        assert re.search(r"> HEAD +-> refs/heads/\S+… +1 +#0", text(screen))
+        assert re.search(r"> HEAD +-> …\S+ +1 +#0", text(screen))
         assert re.search(rf"refs/heads/branch-0000001 +{oid(77).hex()[:10]}\S* +2 +#1", text(screen))
         assert "branch-0000000" not in text(screen)
         await press(pilot, "right_square_bracket")
