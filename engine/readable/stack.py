@@ -132,17 +132,26 @@ class ReadableStack(Closing, ReadStack):
     def reload(self, *, accept_broken: bool = True) -> bool:
         """Look at the stack again; whether there is anything else to see now.
 
-        Raises `ReftableError` for a stack that was sound and is broken now, unless `accept_broken`, and
-        `OSError`, and `ApiError` once closed. Then, it stays as it was.
+        Raises `ReftableError` for a stack that was sound and is broken now, unless `accept_broken`, or no
+        table of it is missing; `OSError`; and `ApiError` once closed. Then, it stays as it was.
         """
         if self._is_closed:
             raise ApiError(f"{self.directory} is used after it was closed")
         if self.faults:
             if _signature(os.fspath(self.directory)) == self._seen:
                 return False
-        elif self._directory is not None and self._directory.is_current():
+        elif (
+            self._directory is not None
+            and self._directory.is_current()
+            and self._directory.tables == self.tables  # after an error it may have loaded what is not shown
+        ):
             return False
-        self._show(self._opened(accept_broken=accept_broken))
+        now = self._opened(accept_broken=accept_broken)
+        if now.faults and not (self.faults or accept_broken) and _names(now.tables) < _names(self.tables):
+            for table in now.tables:
+                table.close()
+            raise now.faults[0]
+        self._show(now)
         return True
 
     def close(self) -> None:
@@ -224,6 +233,10 @@ def _whatever_is_there(path: str, options: StackOptions, names: Sequence[str] | 
     if list_fault is not None:
         faults.insert(0, list_fault)
     return _Contents(tables, MergedTable(tables), hash_id, tuple(faults), is_guessed, seen)
+
+
+def _names(tables: Sequence[Table]) -> set[str]:
+    return {table.name for table in tables}
 
 
 def _signature(path: str) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from engine.readable import ReadableStack, in_doubt, open_readable
 from engine.salvage import builder
 from engine.stack import Stack, StackOptions
 from engine.table import Table
+from tests.support.git import Git
 from tests.support.handmade import Handmade, change_byte, overwrite
 from tests.support.repairs import losses_of
 from tests.support.stacks import LOOSE, add, entry, same
@@ -394,3 +395,43 @@ def test_a_table_that_does_not_open_is_held_open_once(
         with open_readable(tmp_path) as stack:
             assert stack.faults
             assert len(held) == 1
+
+
+def test_a_stack_whose_directory_is_gone_is_an_error_each_time_until_it_is_back(
+    tmp_path: Path, names: list[str]
+) -> None:
+    """Not the first time alone: what is shown is what was there before."""
+    place = tmp_path / "stack"
+    place.mkdir()
+    for path in [tmp_path / "tables.list", *(tmp_path / name for name in names)]:
+        path.rename(place / path.name)
+    with open_readable(place) as stack:
+        shown = stack.merged
+        place.rename(tmp_path / "aside")
+        for accept_broken in (False, True, False, True):
+            with pytest.raises(FileNotFoundError):
+                stack.reload(accept_broken=accept_broken)
+            assert stack.merged is shown
+        (tmp_path / "aside").rename(place)
+        assert stack.reload(accept_broken=False)
+        assert [table.name for table in stack.tables] == names
+        assert not stack.reload()
+
+
+def test_a_stack_that_loses_all_its_files_stays_as_it_was_until_that_is_accepted(
+    git: Git, tmp_path: Path
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit("one")
+    with open_readable(repo.reftable) as stack:
+        shown = stack.merged
+        for path in repo.reftable.iterdir():
+            path.unlink()
+        for _ in range(2):
+            with pytest.raises(FormatError, match="not even one with HEAD"):
+                stack.reload(accept_broken=False)
+            assert stack.merged is shown
+            assert any(shown.refs()), "its files are open"
+        assert stack.reload()
+        assert (stack.tables, len(stack.faults)) == ((), 1)
+        assert not stack.reload(accept_broken=False)
