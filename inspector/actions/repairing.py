@@ -78,7 +78,8 @@ class RepairAction(Action[PlannedRepair]):
 
     With `force`, locks in use are removed as well. Tables in `set_aside` and `take_up` get these
     instead of the safest option. With `only`, tables and locks, only these are repaired and removed.
-    Otherwise the repository around the stack is mended as well, unless it `is_alone`.
+    Otherwise the repository around the stack is mended as well, unless it `is_alone`. Where there is nothing
+    to repair, what there is need not be counted: all of it is read for that unless `counts_kept` is False.
     """
 
     workplace: Workplace
@@ -88,6 +89,7 @@ class RepairAction(Action[PlannedRepair]):
     take_up: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     is_alone: bool = False
+    counts_kept: bool = True
     operation: ClassVar[str] = "repair"
 
     @property
@@ -160,7 +162,10 @@ class RepairAction(Action[PlannedRepair]):
         )
         self.store.clear()
         if not plan.steps:
-            made = PlannedRepair(plan, self._all_kept(progress), gone=gone)
+            logs = LogOutcomes(0, 0, 0, 0, may_be_lost=False)
+            if self.counts_kept:
+                logs = self._all_kept(progress)
+            made = PlannedRepair(plan, logs, gone=gone)
             nothing = f"Nothing to repair: the check finds no fault that has a repair.{self._others}"
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."

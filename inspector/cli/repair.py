@@ -120,6 +120,7 @@ def repair(
             tuple(_table_of(directory, name, "--take-up") for name in up),
             tuple(name if name in locks else _table_of(directory, name, "--table") for name in names),
             is_alone=call.worktree is not None,
+            counts_kept=call.as_json,
         )
         with ProgressLine() as progress:
             plan, _ = plan_and_run(action, progress, dry_run=True)

@@ -14,8 +14,11 @@ from engine.format import LogRecord, RefRecord, format_table_name
 from engine.snapshot import list_snapshots
 from engine.stack import Stack, StackOptions
 from engine.table import WriteOptions
+from inspector.actions import RepairAction
 from inspector.cli import repair
 from inspector.demo import build_damaged_demo
+from inspector.rows import OutcomeRows
+from tests.support.actions import workplace
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
 from tests.support.git import Git
@@ -306,6 +309,16 @@ def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
     assert stack_files(stack) == before
     assert run("repair", "--apply", "--force", stack).code == 1, "reflog entries may be lost"
     assert not (stack / "tables.list.lock").exists()
+
+
+@pytest.mark.parametrize("counts_kept", [True, False])
+def test_a_sound_stack_is_read_once_more_only_to_be_counted(stack: Path, counts_kept: bool) -> None:
+    phases = set[str]()
+    with OutcomeRows() as store:
+        action = RepairAction(workplace(stack), store, counts_kept=counts_kept)
+        assert action.plan(lambda progress: phases.add(progress.phase)).is_noop
+    assert ("count refs" in phases) == counts_kept
+    assert run("repair", "--json", stack).objects[-1]["refs"]["kept"] > 0
 
 
 def test_a_repair_that_can_do_nothing_is_told_by_the_exit_code(stack: Path) -> None:
