@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -86,6 +87,24 @@ class Coverage:
     def within(self, low: int, high: int) -> list[Table]:
         """The tables whose update indexes all lie from `low` to `high`."""
         return [one for one in self._tables if low <= one.min_update_index and one.max_update_index <= high]
+
+    def contradicts(self, table: Table) -> bool:
+        """Whether `table` lacks records of listed tables that have some of its update indexes.
+
+        A compaction of these and of newer tables has them all, or newer ones. False where it cannot be told.
+        """
+        low, high = table.min_update_index, table.max_update_index
+        # Tombstones are dropped, and entries expire, in what is made of the oldest tables.
+        is_oldest = all(low <= listed.min_update_index for listed in self._tables)
+        within = self.within(low, high) if is_oldest else []
+        for listed in self._tables:
+            if listed.min_update_index <= high and low <= listed.max_update_index:
+                with suppress(FormatError):
+                    if any(_missing((table,), listed, None, within)):
+                        return True
+                    if not is_oldest and _has_other_deletions(listed, (table,)):
+                        return True
+        return False
 
     def missing_from(
         self, table: Table, beside: Sequence[Table], progress: ProgressCallback | None

@@ -300,6 +300,8 @@ def _judge(
                 why = f"newer than the stack, which reaches {coverage.highest}"
                 if kind is FileKind.DATA:
                     why = "no listed table has all of these"
+                elif low <= coverage.highest and compares and coverage.contradicts(table):
+                    kind, why = FileKind.DATA, "another history: listed tables of these hold what it does not"
                 return Verdict(kind, f"{what}: {why}{held}", None, number)
             if not compares:
                 return Verdict(FileKind.DOUBTFUL, f"{what}: not compared with the listed tables here")

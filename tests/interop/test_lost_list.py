@@ -150,21 +150,35 @@ def test_a_list_that_has_lost_the_line_of_what_a_compaction_made_gets_it_back(
     assert ok("refs", repo.path).out == refs
 
 
-def test_renames_that_were_cut_off_are_not_taken_for_committed(git: Git, tmp_path: Path) -> None:
-    """One transaction of git, and several update indexes."""
+@pytest.mark.parametrize(
+    "rename",
+    [["remote", "rename", "origin", "other"], ["branch", "-m", "topic", "other"]],
+    ids=["remote", "branch"],
+)
+@pytest.mark.parametrize(
+    "more", [[], ["create refs/heads/x", "delete refs/heads/x"], ["delete refs/heads/y"]]
+)
+def test_a_rename_that_was_cut_off_is_not_taken_for_committed(
+    git: Git, tmp_path: Path, rename: list[str], more: list[str]
+) -> None:
+    """One transaction of git, and several update indexes; then git goes on."""
     repo = git.init(tmp_path / "repo", auto_compaction=False)
     repo.git("remote", "add", "origin", "nowhere")
     for at in range(3):
-        repo.git("update-ref", "--create-reflog", f"refs/remotes/origin/b{at}", repo.commit().hex())
-    for arguments in (["remote", "rename", "origin", "other"], ["branch", "-m", "main", "other"]):
-        before, refs = listed(repo.reftable), ok("refs", repo.path).out
-        repo.git(*arguments)
-        for name in set(listed(repo.reftable)[len(before) + 1 :]):
-            (repo.reftable / name).unlink()
-        list_tables(repo.reftable, before)
-        ok("fsck", repo.path)
-        run("repair", "--apply", repo.path)
-        assert ok("refs", repo.path).out == refs
+        oid = repo.commit().hex()
+        for name in (f"refs/remotes/origin/b{at}", "refs/heads/topic", "refs/heads/y"):
+            repo.git("update-ref", "--create-reflog", name, oid)
+    before = listed(repo.reftable)
+    repo.git(*rename)
+    for name in listed(repo.reftable)[len(before) + 1 :]:
+        (repo.reftable / name).unlink()
+    list_tables(repo.reftable, before)
+    ok("fsck", repo.path)
+    for command in more:
+        repo.update_refs([f"{command} {oid}"])
+    refs = ok("refs", repo.path).out
+    run("repair", "--apply", repo.path)
+    assert ok("refs", repo.path).out == refs
 
 
 @pytest.mark.parametrize("lose", [None, remove_list, empty_list])

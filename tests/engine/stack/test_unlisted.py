@@ -141,6 +141,35 @@ def test_a_table_that_renames_a_branch_may_be_one_of_one_transaction(tmp_path: P
         assert kinds(tmp_path, tables) == {NEWER: kind}
 
 
+def test_a_newer_table_that_has_not_what_tables_of_its_update_indexes_have_is_of_another_history(
+    tmp_path: Path,
+) -> None:
+    """Else a compaction made it of these and of newer ones."""
+    tables = make_stack(tmp_path, 4)
+    held = [branch(number, number + 1) for number in range(2, 5)]
+    deleted = RefRecord(branch(0).name, 4)
+    for below, refs, kind in (
+        (2, held, FileKind.AHEAD),
+        (2, [branch(2, 5), *held[1:]], FileKind.AHEAD),
+        (2, held[1:], FileKind.DATA),
+        (2, [RefRecord(branch(2).name, 3, value=same(9)), *held[1:]], FileKind.DATA),
+        (0, held, FileKind.AHEAD),
+        (0, held[1:], FileKind.DATA),
+        (2, [*held, RefRecord(branch(7).name, 5)], FileKind.AHEAD),
+    ):
+        write_table(tmp_path / NEWER, refs, limits=(3, 5))
+        list_tables(tmp_path, tables[:below] + tables[2:])
+        assert kinds(tmp_path, [])[NEWER] is kind
+    list_tables(tmp_path, tables)
+    write_table(tmp_path / NEWER, held, limits=(3, 5))
+    (tmp_path / tables[3]).unlink()
+    write_table(tmp_path / tables[3], [deleted, branch(3, 4)])
+    assert kinds(tmp_path, tables)[NEWER] is FileKind.DATA
+    (tmp_path / tables[2]).write_bytes(b"garbage")
+    (tmp_path / tables[3]).write_bytes(b"garbage")
+    assert kinds(tmp_path, tables)[NEWER] is FileKind.AHEAD
+
+
 def test_a_table_that_cannot_be_read_is_of_several_transactions_by_its_name(tmp_path: Path) -> None:
     tables = make_stack(tmp_path, 3)
     for high, kind in ((4, FileKind.UNREADABLE), (5, FileKind.UNREADABLE), (6, FileKind.AHEAD)):
