@@ -148,11 +148,10 @@ def plan_and_run(
 
 
 def rehearse(action: Action[Made], progress: ProgressCallback) -> Plan[Made]:
-    """The plan of an action that is not to be run, unless what can be seen without writing would stop it.
+    """The plan of an action that is not to be run: who may read the stack may see what would become of it.
 
-    Raises as `run` does where nothing may be changed, the list is locked, or the plan cannot be made.
+    Raises as `run` does where the list is locked, or the plan cannot be made.
     """
-    action.workplace.require_writable()
     plan, _ = plan_and_run(action, progress, dry_run=True)
     lock = action.workplace.directory / LIST_LOCK
     if not plan.is_noop and plan.locked and os.path.lexists(lock):

@@ -1,4 +1,4 @@
-"""`--dry-run` of the verbs add and undo: the plan, the exit code of the real run, and not a byte written."""
+"""`--dry-run` the plan, the exit code of the real run as far as reading tells it, and not a byte written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from engine import Stack, StackOptions
+from engine.snapshot import find_snapshot
 from tests.support.cli import ok, run
 from tests.support.git import Repository
-from tests.support.stacks import make_stack
+from tests.support.stacks import add_branches, make_stack
 
 
 def everything(repo: Repository) -> dict[str, tuple[int, bytes]]:
@@ -117,23 +119,34 @@ def test_a_dry_run_of_undo_is_refused_where_others_changed_the_stack(
     assert b"refs/heads/theirs" in repo.refs()
 
 
-def test_a_dry_run_needs_the_permission_that_the_real_run_does() -> None:
+def test_a_dry_run_needs_no_more_than_to_read() -> None:
+    """It writes nothing: who looks at the repository of another user is told what would become of it."""
     # Not in tmp_path, into which others than the owner cannot even look.
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o755)
         stack = Path(parent, "stack")
-        make_stack(stack, 1)
-        stack.chmod(0o555)
+        make_stack(stack, 2)
+        commands = b"delete refs/heads/branch-0000\n"
+        ok("add", stack, stdin=commands.replace(b"0000", b"0001"))
+        with Stack.open(stack, StackOptions(auto_compact=False)) as opened:
+            add_branches(opened, 2, first=2)
+        directories = [path for path in Path(parent).rglob("*") if path.is_dir()]
+        for path in directories:
+            path.chmod(0o555)
+        changes = [["add"], ["compact"], ["expire", "--before", "2030-01-01"], ["undo", "--force"]]
+        changes += [["snapshots", "--prune", "--newest", "0"]]
+        changes += [["snapshots", option, find_snapshot(stack).id] for option in ("--keep", "--drop")]
         root = os.geteuid() == 0
         if root:  # whom no permission stops
             os.seteuid(65534)
         try:
-            codes = [
-                run("add", *options, stack, stdin=b"delete refs/heads/x\n").code
-                for options in ([], ["--dry-run"])
-            ]
+            for change in changes:
+                assert run(*change, stack, stdin=commands).code == 6, change
+                done = run(*change, "--dry-run", stack, stdin=commands)
+                assert done.code == 0, (change, done.err)
+                assert done.out, change
         finally:
             if root:
                 os.seteuid(0)
-            stack.chmod(0o755)
-    assert codes == [6, 6]
+            for path in directories:
+                path.chmod(0o755)
