@@ -7,16 +7,42 @@ from collections.abc import Mapping, Sequence
 from engine import salvage
 from engine.format import U64_MAX, RefRecord, limits_in_name
 from engine.fsck import Limits
-from engine.repair.draft import Draft
+from engine.repair.draft import ORPHANS, Draft
 from engine.repair.files import TableFile
 from engine.repair.objects import told_by_objects
+from engine.repair.originals import lost_logs
 from engine.repair.plan import Damage, displaced
 from engine.repair.restoring import restored_refs
 
 
 def mend_damaged(draft: Draft, chosen: Sequence[TableFile]) -> None:
-    """Leave out refs that can be none, and restore those that reflogs tell."""
+    """Regain log entries, leave out refs that can be none, and restore those that reflogs tell."""
+    _regain_logs(draft, chosen)
     _restore(draft, chosen, _leave_out(draft, chosen))
+
+
+def _regain_logs(draft: Draft, chosen: Sequence[TableFile]) -> None:
+    """Take log entries that damaged tables have lost from what they were made of, as far as it is beside."""
+    known, used = draft.known, {*draft.listed, *draft.set_aside, *(file.file for file in chosen)}
+    for file in chosen if draft.only is None else ():
+        one, salvaged = file.readable, file.readable.salvaged
+        if salvaged is None or not salvaged.losses.lost_logs:
+            continue
+        within = [
+            name
+            for name in known.entries
+            if name not in used
+            and known.codes(name) & ORPHANS
+            and (limits := limits_in_name(name)) is not None
+            and one.limits[0] <= limits[0] <= limits[1] <= one.limits[1]
+            and limits != one.limits
+        ]
+        if within:
+            logs = lost_logs(known.path, one, [known.look_at_unlisted(name) for name in within])
+            regained = salvage.with_logs(salvaged, logs)
+            file.regained_logs = regained.contents.logs - salvaged.contents.logs
+            if file.regained_logs:
+                file.input = one._replace(salvaged=regained)
 
 
 def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[RefRecord]]:

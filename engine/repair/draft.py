@@ -16,6 +16,9 @@ from engine.stack import StackOptions
 NEEDED: Final = {"orphan-doubtful", "table-unlisted-data"}
 """Tables that are not listed, and of which no listed table may hold the records."""
 
+ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead", *NEEDED}
+"""Tables that are not listed, whatever they hold."""
+
 _LEFT: Final = {
     StepKind.SET_ASIDE: "kept with the snapshot; {} can be read of it",
     StepKind.LEAVE_OUT: "it stays where it is, with {}",

@@ -54,7 +54,7 @@ class TableFile:
 
     `input` is None if nothing can be read of it. `reasons` are what is wrong with it, in words, `severity`
     how bad that is; `rewrites` or `renames` when it cannot stay as it is, `single_root` when an index of it
-    has several and is to have one.
+    has several and is to have one. `regained_logs` are log entries that others had of it.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class TableFile:
         self.hash_id = hash_id
         self.losses: salvage.Losses | None = None
         self.single_root = False
+        self.regained_logs = 0
 
     @property
     def readable(self) -> Input:

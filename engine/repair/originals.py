@@ -7,11 +7,11 @@ sound. That they are these, and not tables of another history, is seen by what c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
-from engine.format import U64_MAX, Encoded, RefRecord, limits_in_name
+from engine.format import DELETION, LOG_KEY_TAIL, U64_MAX, Encoded, RefRecord, limits_in_name
 from engine.merge import side_by_side
 from engine.repair.choice import choose
 from engine.repair.files import TableFile
@@ -61,6 +61,77 @@ def is_made_of(directory: Path, made: Input, beside: Sequence[TableFile]) -> boo
     lossy = [damage for damage in damages if damage.losses.lost_logs]
     entries = side_by_side(all_logs(one), all_logs(stack), item_key)
     return all(_have(are, [item for item in were if not _may_lie_in(item, lossy)]) for were, are in entries)
+
+
+def lost_logs(directory: Path, made: Input, beside: Sequence[TableFile]) -> Iterator[list[Encoded]]:
+    """The log entries that a damaged table may have lost, of those sound tables that it was made of.
+
+    Of a ref that it has not, and has not lost either, the log was deleted. Raises as `ref_outcomes` does.
+    """
+    salvaged = made.salvaged
+    if salvaged is None:
+        return
+    parts = [file.readable for file in beside if file.input is not None and not file.rewrites]
+    parts = [one for one in sorted(parts, key=attrgetter("limits")) if _is_part(directory, one, made)]
+    gaps, gone = salvaged.losses.log_gaps, dict[bytes, bool]()
+    for items in all_logs([OpenInputs(directory, [one]) for one in parts]):
+        kept: list[Encoded] = []
+        for item in items:
+            name = item[0][:-LOG_KEY_TAIL]
+            if item[3] == DELETION or not any(gap.holds(item[0]) for gap in gaps):
+                continue
+            if name not in gone:
+                record = salvaged.table.read_ref(name)
+                is_lost = record is None and salvaged.losses.may_have_lost(name)
+                gone = {name: not is_lost and (record is None or record.is_deletion)}
+            if not gone[name]:
+                kept.append(item)
+        if kept:
+            yield kept
+
+
+def _is_part(directory: Path, one: Input, made: Input) -> bool:
+    """Whether a table has records of one that may be made of it and others, and none that contradicts it."""
+    inputs, makes = ([OpenInputs(directory, [source])] for source in (one, made))
+    found = False
+    for were, are in side_by_side(located_refs(inputs), located_refs(makes), located_name):
+        has = {name: record for name, record, _ in are}
+        for name, record, _ in were:
+            other = has.get(name)
+            if other is None or other.update_index > record.update_index or _may_be_wrong(made, name, other):
+                continue
+            if other != record:
+                return False
+            found = True
+    for entries, others in side_by_side(all_logs(inputs), all_logs(makes), item_key):
+        tails = {item[0]: _tail(item) for item in others}
+        for item in entries:
+            tail = tails.get(item[0])
+            if tail is not None and tail != _tail(item) and DELETION not in (tail[0], item[3]):
+                return False
+            found = found or tail is not None
+    return found
+
+
+def is_held(directory: Path, stack: Sequence[Sequence[Input]], one: Input) -> bool:
+    """Whether a stack of tables, each made of some inputs, has all records of another one, as new or newer.
+
+    Raises as `ref_outcomes` does.
+    """
+    tables, own = [OpenInputs(directory, inputs) for inputs in stack], [OpenInputs(directory, [one])]
+    for were, are in side_by_side(located_refs(own), located_refs(tables), located_name):
+        has = {name: record for name, record, _ in are}
+        for name, record, _ in were:
+            other = has.get(name, record if record.is_deletion else None)
+            if other is None or (other != record and other.update_index <= record.update_index):
+                return False
+    for entries, others in side_by_side(all_logs(own), all_logs(tables), item_key):
+        tails = {item[0]: _tail(item) for item in others}
+        for item in entries:
+            tail = tails.get(item[0], (DELETION, b""))
+            if tail[0] != DELETION if item[3] == DELETION else tail != _tail(item) or item[0] not in tails:
+                return False
+    return True
 
 
 def _explain(made: Sequence[Located], inputs: Sequence[Located], damages: Sequence[Damage]) -> bool:

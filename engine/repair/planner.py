@@ -36,7 +36,7 @@ from engine.git import Repository
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.copies import copies
-from engine.repair.draft import NEEDED, Draft
+from engine.repair.draft import NEEDED, ORPHANS, Draft
 from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
@@ -59,8 +59,6 @@ _ATTEMPTS: Final = 10
 
 _LOST_LINES: Final = ("orphan-ahead", "orphan-newer", "table-unlisted-data")
 """Where one of these fits, the list has lost its line, or is older than it."""
-
-_ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead", *NEEDED}
 
 
 def plan_repair(
@@ -249,7 +247,7 @@ class _Planner(Draft):
         limits = {
             name: stated
             for name in known.entries
-            if name not in left and known.codes(name) & _ORPHANS and (stated := limits_in_name(name))
+            if name not in left and known.codes(name) & ORPHANS and (stated := limits_in_name(name))
         }
         for file in damaged:
             low, high = file.readable.limits
@@ -305,16 +303,18 @@ class _Planner(Draft):
     def _plan_orphans(self, used: set[str], tables: Sequence[PlannedTable]) -> None:
         """Tables beside the list that are not taken up."""
         known = self.known
-        orphans = [name for name in known.entries if name not in used and known.codes(name) & _ORPHANS]
+        orphans = [name for name in known.entries if name not in used and known.codes(name) & ORPHANS]
         if not orphans:
             return
-        merged = self._merged_already(orphans, tables)
+        merged, held = self._merged_already(orphans, tables), self._held(orphans, tables)
         undone, aside = snapshots.left_by_undo(known.path), snapshots.left_by_repair(known.path)
         for name in orphans:
             findings, codes = known.findings(name), known.codes(name)
             file = known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
             is_kept = "orphan-table" in codes or (name in undone and bool(codes & NEEDED))
+            if name in held:
+                is_kept, why = True, f"{why} The repaired stack holds all its records, as new or newer."
             if name in aside or name in merged or (is_kept and file.input is not None):
                 self.leave(StepKind.REMOVE_FILE, file, why, severity=Severity.WARNING)
             elif codes & NEEDED and file.input is not None:
@@ -346,6 +346,25 @@ class _Planner(Draft):
             ):
                 found.update(within)
         return found
+
+    def _held(self, orphans: Sequence[str], tables: Sequence[PlannedTable]) -> set[str]:
+        """The sound orphans of which the repaired stack is known to have all records, and not the one before.
+
+        Those within one table go together: what one tells of a ref, that it was deleted, others have not.
+        """
+        known, stack = self.known, [table.inputs for table in tables]
+        needed = [name for name in orphans if known.codes(name) & NEEDED]
+        if not needed:
+            return set()
+        from engine.repair.originals import is_held
+
+        files = [file for name in needed if not (file := known.look_at_unlisted(name)).rewrites]
+        held = {one.file for one in files if one.input and is_held(known.path, stack, one.input)}
+        for table in tables:
+            within = {name for name in needed if _is_within(limits_in_name(name), *table.limits)}
+            if not within <= held:
+                held -= within
+        return held
 
     def _left_by_changes(self) -> frozenset[str]:
         """What an earlier change meant to take away, and could not."""

@@ -129,8 +129,12 @@ def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
         restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
         if restored:
             result += f"; {counted(restored, 'ref')} restored from the reflog"
+        if file.regained_logs:
+            entries = counted(file.regained_logs, "lost reflog entry", "lost reflog entries")
+            result += f"; {entries} taken from tables that it was made of"
         surplus = (
             file.readable.regained
+            + file.regained_logs
             + losses.refs
             + losses.logs
             - losses.uncertain_logs

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         altered_alike as altered_alike,
         assumed_header as assumed_header,
         salvage_table as salvage_table,
+        with_logs as with_logs,
         without_refs as without_refs,
     )
     from engine.salvage.scan import salvage as salvage
@@ -46,7 +47,7 @@ else:
             "builder": "Builder Contents",
             "gaps": "EVERYWHERE UNKNOWN Gap Losses",
             "items": "item_key newest_log ref_item update_deltas with_delta",
-            "salvaged": "Salvaged altered_alike assumed_header salvage_table without_refs",
+            "salvaged": "Salvaged altered_alike assumed_header salvage_table with_logs without_refs",
             "scan": "salvage",
             "search": "blocks_within cut_block",
         },

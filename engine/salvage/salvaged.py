@@ -127,6 +127,23 @@ def without_refs(salvaged: Salvaged, names: Collection[bytes]) -> Salvaged:
     return replace(salvaged, table=table, contents=contents)
 
 
+def with_logs(salvaged: Salvaged, logs: Iterator[list[Encoded]]) -> Salvaged:
+    """What was salvaged with more log entries, in the order of their keys; of one key, its own remains.
+
+    Raises `OSError`, and what `logs` raise.
+    """
+    table = salvaged.table
+    low = table.min_update_index
+    with Builder(table.name, table.hash_id, table.block_size, low) as made:
+        for offset, refs in table.encoded_ref_blocks(low):
+            made.add_refs(refs, offset)
+        own = (items for _, items in table.encoded_log_blocks())
+        for items in merge_blocks([logs, own], item_key):
+            made.add_logs(items, 0)
+        table, contents = made.finish()
+    return replace(salvaged, table=table, contents=contents)
+
+
 def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
     """Salvage a file of `size` bytes that `read` reads, by `header`. Raises `OSError`."""
     layout = TableLayout(name, size, read)

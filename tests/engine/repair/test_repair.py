@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, Cancelled, LockError, OutdatedError
-from engine.format import REF, HashId, LogRecord, RefRecord, format_table_name, log_key
+from engine.format import LOG, REF, HashId, LogRecord, RefRecord, format_table_name, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
 from engine.repair import (
@@ -25,6 +25,7 @@ from engine.repair import (
     StepKind,
     changes_aside,
     damages,
+    log_outcomes,
     plan_repair,
     repair,
     room_for_refs,
@@ -1269,6 +1270,69 @@ def test_some_of_what_a_damaged_compaction_was_made_of_does_not_take_its_place(d
     plan = plan_repair(directory, now=NOW)
     assert len(plan.of(StepKind.REWRITE_TABLE)) == 1
     assert plan.of(StepKind.TAKE_UP) == ()
+
+
+def damage_logs(path: Path) -> None:
+    with Table.open(path) as table:
+        offsets = [block.offset for block in table.blocks() if block.type == LOG]
+    for offset in offsets:
+        change_byte(path, offset + 20)
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_log_entries_that_a_damaged_compaction_has_lost_are_taken_from_some_of_what_it_was_made_of(
+    directory: Path, gone: int
+) -> None:
+    """Behind the repair, nothing tells that these were needed."""
+    (refs_before, logs_before), names = state(directory), listed(directory)
+    path = compact(directory)
+    damage_logs(path)
+    (directory / names[gone]).unlink()
+    mended = mend(directory)
+    assert "taken from tables that it was made of" in mended.plan.of(StepKind.REWRITE_TABLE)[0].result
+    refs_after, logs_after = state(directory)
+    assert refs_after == refs_before
+    assert logs_after == [one for one in logs_before if one.update_index != gone + 1]
+    assert (mended.logs.returned, mended.logs.may_be_lost) == (len(logs_after), True)
+
+
+@pytest.mark.parametrize("record", ["ref", "log entry"])
+def test_no_log_entries_are_taken_of_tables_that_a_damaged_one_was_not_made_of(
+    directory: Path, record: str
+) -> None:
+    names = listed(directory)
+    path = compact(directory)
+    with Table.open(path) as table:
+        last = [block.offset for block in table.blocks() if block.type == LOG][-1]
+    change_byte(path, last + 20)
+    (directory / names[1]).unlink()
+    (directory / names[2]).unlink()
+    with Table.open(directory / names[0]) as table:
+        records, logs = [*table.refs()], [*table.logs()]
+    if record == "ref":
+        records[1] = RefRecord(NAMES[1], 1, oid(1))
+    else:
+        logs[0] = LogRecord(NAMES[0], 1, oid(1), oid(2), b"A", b"a@b", 3, 0, b"m\n")
+    write_table(directory / names[0], records, logs, limits=(1, 1))
+    plan = plan_repair(directory, now=NOW)
+    assert "taken from" not in plan.of(StepKind.REWRITE_TABLE)[0].result
+    assert [step.file for step in plan.of(StepKind.LEAVE_OUT)] == [names[0]]
+
+
+def test_of_a_ref_that_a_damaged_compaction_has_not_no_log_entries_are_taken(tmp_path: Path) -> None:
+    """It was deleted, as a table tells that is gone by now."""
+    with Stack.open(tmp_path, options()) as stack:
+        write(stack, [0, 1, 2])
+        with stack.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(NAMES[1], addition.update_index))
+            writer.add_log(LogRecord(NAMES[1], 1))
+    names = listed(tmp_path)
+    damage_logs(compact(tmp_path))
+    (tmp_path / names[1]).unlink()
+    plan = plan_repair(tmp_path, now=NOW)
+    assert log_outcomes(plan).returned == 2
+    repair(tmp_path, plan, now=NOW)
+    assert {one.name for one in state(tmp_path)[1]} == {NAMES[0], NAMES[2]}
 
 
 @pytest.fixture
