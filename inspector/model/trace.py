@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from engine.errors import ReftableError
 from engine.format import RefRecord, is_per_worktree
+from engine.git import find_repository
 from engine.merge import MergedTable, Version
-from engine.readable import ReadableTable
+from engine.readable import ReadableTable, open_readable
+from engine.stack import StackOptions
 from engine.table import Table
 from inspector import rows
 from inspector.model.newest_log import is_entry
@@ -34,9 +36,9 @@ MAX_LINKS: Final = 5
 Unreadable = ReftableError | OSError
 
 ChainEnd = Literal["id", "missing", "unborn", "shared", "loop", "deep", "unreadable"]
-"""How a chain of symrefs ends: at an object id; at a name that this stack has no ref of (or at a branch
-that HEAD is to begin, at a ref in the stack which all worktrees share); where it was before; beyond what git
-follows; or at a ref that cannot be read."""
+"""How a chain of symrefs ends: at an object id; at a name that no ref has (or at a branch that HEAD is to
+begin); at a ref in the stack which all worktrees share, with its record if that could be read; where it was
+before; beyond what git follows; or at a ref that cannot be read."""
 
 
 class UnreadTable(NamedTuple):
@@ -103,8 +105,12 @@ def trace_ref(view: StackView, name: bytes, within: MergedTable | None = None) -
     versions, unread = find_versions(view.tables, set(merged.tables), name)
     logs, more_logs, logs_error = _logs(merged, name, positions)
     chain, chain_end, chain_error = _follow(merged, name)
-    if chain_end == "missing":
-        chain_end = _what_is_missing(view, chain)
+    if chain_end == "missing" and _is_shared(view, chain[-1].name):
+        chain_end = "shared"
+        if merged is view.merged:  # what the other stack was at another moment is not known
+            chain, chain_end, chain_error = _follow_shared(view, chain)
+    if chain_end == "missing" and _begins_branch(chain):
+        chain_end = "unborn"
     return RefTrace(name, versions, unread, logs, more_logs, logs_error, chain, chain_end, chain_error)
 
 
@@ -172,12 +178,28 @@ def _follow(merged: MergedTable, name: bytes) -> tuple[tuple[Link, ...], ChainEn
         name = record.target
 
 
-def _what_is_missing(view: StackView, chain: tuple[Link, ...]) -> ChainEnd:
+def _is_shared(view: StackView, name: bytes) -> bool:
     # The stack of a linked worktree has its HEAD and little more.
-    if (view.directory.parent / "commondir").exists() and not is_per_worktree(chain[-1].name):
-        return "shared"
-    begins_branch = chain[0].name == b"HEAD" and len(chain) == 2
-    return "unborn" if begins_branch and chain[1].name.startswith(b"refs/heads/") else "missing"
+    return (view.directory.parent / "commondir").exists() and not is_per_worktree(name)
+
+
+def _begins_branch(chain: tuple[Link, ...]) -> bool:
+    return len(chain) == 2 and chain[0].name == b"HEAD" and chain[1].name.startswith(b"refs/heads/")
+
+
+def _follow_shared(
+    view: StackView, chain: tuple[Link, ...]
+) -> tuple[tuple[Link, ...], ChainEnd, Unreadable | None]:
+    """The chain on through the stack that all worktrees share, as far as that can be read now."""
+    try:
+        shared = find_repository(view.directory, git=None).stacks[0].directory
+        with open_readable(shared, StackOptions(hash_id=view.hash_id)) as stack:
+            rest, end, error = _follow(stack.merged, chain[-1].name)
+            if end == "missing" and stack.faults:
+                end, error = "unreadable", stack.faults[0]
+    except (ReftableError, OSError):
+        return chain, "shared", None
+    return (*chain[:-1], *rest), "shared" if end == "id" else end, error
 
 
 def _loss(merged: MergedTable, name: bytes) -> Unreadable | None:

@@ -228,7 +228,9 @@ def _chain_line(trace: RefTrace) -> Content:
     path = " ".join(f"-> {shown(link.name)}" for link in trace.chain[1:])
     last = trace.chain[-1].record
     if last is not None and last.value is not None:
-        return _field("symref", f"{path} -> {last.value.hex()}")
+        path = f"{path} -> {last.value.hex()}"
+        if trace.chain_end == "id":
+            return _field("symref", path)
     reasons: dict[ChainEnd, str] = {
         "missing": "dangling: this stack has no such ref",
         "unborn": "unborn: the branch has no commit yet",

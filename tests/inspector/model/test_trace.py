@@ -11,10 +11,11 @@ import pytest
 from engine.format import LogRecord, RefRecord
 from engine.readable import ReadableTable, open_readable
 from engine.stack import Stack
-from inspector.model import RefTrace, StackView
+from inspector.model import RefTrace, StackView, object_of
 from inspector.model.trace import MAX_LINKS, MAX_LOGS, trace_ref
+from inspector.rows import RefRows
 from inspector.rows.record_rows import TEXT_LIMIT
-from tests.support.git import Repository
+from tests.support.git import Git, Repository
 from tests.support.handmade import overwrite
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
@@ -202,3 +203,29 @@ def test_a_reflog_that_cannot_be_read_leaves_the_versions(
     assert (len(found.versions), found.chain_end) == (1, "id")
     assert (found.logs, found.more_logs) == ((), False)
     assert "no disk left" in str(found.logs_error)
+
+
+def test_the_head_of_a_linked_worktree_is_followed_into_the_stack_that_all_share(
+    git: Git, tmp_path: Path
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit("one")
+    repo.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    stack = repo.git_dir / "worktrees" / "side" / "reftable"
+    there = bytes.fromhex(repo.git("rev-parse", "side").stdout.decode())
+    found = trace(stack, b"HEAD")
+    assert [(link.name, link.record and link.record.value) for link in found.chain] == [
+        (b"HEAD", None),
+        (b"refs/heads/side", there),
+    ]
+    assert found.chain_end == "shared"
+    with open_readable(stack) as opened:
+        assert object_of(RefRows(opened.merged).rows_at(b"HEAD", 1)[0], found) == there
+    assert trace(stack, b"HEAD", as_of=1).chain[-1].record is None, "what was there then is not known"
+    repo.git("update-ref", "-d", "refs/heads/side")
+    assert trace(stack, b"HEAD").chain_end == "unborn"
+    for path in repo.reftable.iterdir():
+        path.unlink()
+    found = trace(stack, b"HEAD")
+    assert (found.chain_end, found.chain[-1].record) == ("unreadable", None)
+    assert "not even one with HEAD" in str(found.chain_error)
