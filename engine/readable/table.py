@@ -18,6 +18,7 @@ file once, the first time that damage is met.
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -266,6 +267,9 @@ class BrokenTable(ReadableTable):
             file = RegularFile.open(path, name)
         except (FormatError, OSError) as error:
             no_shortage(error)
+            if isinstance(error, PermissionError):
+                with suppress(OSError):
+                    self.size = os.stat(path).st_size
         else:
             self.size = file.size
             if is_read:
@@ -283,7 +287,11 @@ class BrokenTable(ReadableTable):
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
-        return super().read(offset, size) if self._blocks.file is not None else b""
+        if self._blocks.file is not None:
+            return super().read(offset, size)
+        if isinstance(self.fault, OSError):
+            raise self.fault.with_traceback(None)
+        return b""
 
     def _cut_out(self, *_: object) -> NoReturn:
         # What is made of whole tables is refused.

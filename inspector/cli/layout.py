@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from engine.errors import FormatError
+from engine.errors import FormatError, MissingTableError
 from engine.format import SECTION_NAMES
 from engine.layout import BlockSpan, Fields, Section, Span, SpanKind, TableLayout
 from engine.readable import ReadableTable
@@ -45,11 +45,20 @@ def layout(call: Call, table_name: str | None) -> None:
         for number, table in enumerate(chosen_tables(call, stack, table_name)):
             if number and not call.as_json:
                 call.out.text([""])
-            errors = _print(call, TableLayout(table.name, table.size, table.read))
             fault = of_tables.get(table)
-            # The layout says more of it, but not of a file that is not there, or of another hash function.
+            if isinstance(fault, OSError | MissingTableError):
+                if not call.as_json:
+                    call.out.text([_heading(table.name, table.size)])
+                faults.append(fault)
+                continue
+            errors = _print(call, TableLayout(table.name, table.size, table.read))
+            # The layout says more of it, but not of another hash function.
             faults += errors or ([fault] if fault is not None else [])
     end_with_faults(faults)
+
+
+def _heading(name: str, size: int) -> str:
+    return f"{safe_name(name)}: {size} bytes"
 
 
 def _block_fields(table_name: str, block: BlockSpan, records: int) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def _print(call: Call, table: TableLayout) -> list[FormatError]:
             call.out.text(lines)
 
     errors = table.errors()
-    text(f"{safe_name(table.name)}: {table.end} bytes")
+    text(_heading(table.name, table.end))
     for group in table.children():
         if isinstance(group, Fields):
             rows = [line(field.start, field.end - field.start, _field(field)) for field in group.fields]

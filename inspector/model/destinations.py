@@ -133,7 +133,7 @@ def _bytes(view: StackView, name: str, directory: Path | None, offset: int | Non
     words = f"{file_words(name)} ({_beside(directory)})"
     if isinstance(table.fault, MissingTableError):
         return f"There is no {file_words(name)} any more"
-    if table.fault is not None and not table.size:
+    if isinstance(table.fault, OSError) or (table.fault is not None and not table.size):
         return f"There are no bytes to show: {error_text(table.fault)}"
     return InBytes(table, offset, words=words)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import in_words
+from engine.format import HashId
 from engine.fsck import Severity, by_cause, fsck
-from engine.readable import open_readable
+from engine.readable import open_readable, open_table
 from engine.repair import plan_repair
 from inspector.cli.opening import end_with_faults
 from inspector.exit_codes import ExitCode
@@ -100,6 +101,24 @@ def test_neither_a_list_nor_an_orphan_is_rebuilt_or_called_damaged(
     with pytest.raises(Exception):  # noqa: B017, PT011 - click's way to end with a code
         end_with_faults(faults)
     assert "Errno" not in capfd.readouterr().err
+
+
+def test_layout_and_tables_do_not_call_it_no_table(stack: Path) -> None:
+    """Nothing was read of it that could be wrong; how large it is, its directory tells."""
+    name = listed(stack)[2]
+    size = (stack / name).stat().st_size
+    with unprivileged():
+        laid_out, told = run("layout", stack), run("tables", "--json", stack)
+        shown = open_table(str(stack / name), name, HashId.SHA1)
+        with pytest.raises(PermissionError):
+            shown.read(0, 1)
+    assert laid_out.code == ExitCode.UNREADABLE
+    assert f"{name}: {size} bytes" in laid_out.out.decode().splitlines()
+    assert f"Permission denied: {stack / name} (it belongs to root and has the mode 600" in laid_out.err
+    assert "not a reftable" not in laid_out.err
+    assert told.objects[2]["size"] == size
+    (stack / name).unlink()
+    assert f"{name}: listed in tables.list, but there is no such file" in run("layout", stack).err
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
