@@ -71,6 +71,12 @@ class Repaired(NamedTuple):
     mended: tuple[str, ...] = ()
     kept: str = ""
 
+    @property
+    def mended_lines(self) -> list[str]:
+        """What was done to the repository around the stack."""
+        kept = [f"what was replaced is kept in {safe_name(self.kept)}"] if self.kept else []
+        return [*(f"mended: {safe_name(name)}" for name in self.mended), *kept]
+
 
 @dataclass(frozen=True, slots=True)
 class RepairAction(Action[PlannedRepair]):
@@ -254,8 +260,7 @@ class RepairAction(Action[PlannedRepair]):
             mended,
             os.fspath(kept) if kept and is_kept else "",
         )
-        lines += [f"mended: {safe_name(name)}" for name in mended]
-        lines += [f"what was replaced is kept in {safe_name(made.kept)}"] if made.kept else []
+        lines += made.mended_lines
         left += f". What is lost or may be: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.
         undoable = any(

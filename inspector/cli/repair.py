@@ -27,7 +27,6 @@ from inspector.text import (
     outcome_line,
     picked,
     ref_counts,
-    safe_name,
     step_lines,
     unknown_refs,
 )
@@ -188,20 +187,17 @@ def _tell_result(call: Call, result: Result) -> None:
     if result.snapshot is not None:
         done = f"to take it back: {call.workplace.undo_command(result.snapshot.id)}"
     note(f"done{': ' if result.snapshot is None else '; '}{done}")
-    for file in made.mended:
-        note(f"mended: {safe_name(file)}")
-    if made.kept:
-        note(f"what was replaced is kept in {safe_name(made.kept)}")
-    errors, losses = result.made.errors, result.made.losses
-    if losses:
-        note(f"what is lost or may be: {losses}")
-    if result.made.gc:
-        note_sentence(result.made.gc)
-    if errors:
-        note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
+    for line in made.mended_lines:
+        note(line)
+    if made.losses:
+        note(f"what is lost or may be: {made.losses}")
+    if made.gc:
+        note_sentence(made.gc)
+    if made.errors:
+        note(f"checked again: {counted(made.errors, 'error')} left: see the verb fsck")
         raise click.exceptions.Exit(ExitCode.FINDINGS)
     note("checked again: no errors")
-    if losses:
+    if made.losses:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
