@@ -62,7 +62,7 @@ class InspectorApp(TerminalApp):
         """Show the stack, or ask which one if none was named; and say what is wrong in the configuration."""
         if self.config.wrong:
             text = "\n".join(sorted(self.config.wrong, key=len))  # a long one would hide the others
-            self.notify(text, title="config.toml", severity="warning", timeout=20, markup=False)
+            self.notify(text, title="config.toml", severity="warning", timeout=20)
         if self._session is None:
             self.action_pick()
         elif not isinstance(self.screen, MainScreen):
@@ -127,7 +127,7 @@ class InspectorApp(TerminalApp):
         return session, workplace
 
     def _fail_to_open(self, error: Exception) -> None:
-        self.notify(failure_text(error), severity="error", timeout=20, markup=False)
+        self.notify(failure_text(error), severity="error", timeout=20)
         if self._session is None:
             self.action_pick()
 

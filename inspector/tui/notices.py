@@ -48,15 +48,18 @@ class NoticesApp(KeysInTurnApp[ReturnType], Generic[ReturnType]):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = True,
+        markup: bool = False,  # noqa: ARG002 - Textual's interface
     ) -> None:
-        """Say something in place of what was said before; for the thread that draws."""
+        """Say something in place of what was said before; for the thread that draws.
+
+        There is no markup in it, whoever says it: words may be those of the stack.
+        """
         if severity != "information":
             self.warned.append(Notice(self._clock(), severity, title, message))
         self.clear_notifications()
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
         # At once, not by a message: the next one could not take its place before it is there.
-        self._notifications.add(Notification(message, title, severity, seconds, markup=markup))
+        self._notifications.add(Notification(message, title, severity, seconds, markup=False))
         self._refresh_notifications()
 
     def clear_notifications(self) -> None:

@@ -220,4 +220,4 @@ class Jobs:
         if failed is not None:
             failed(error)
         else:
-            self._owner.app.notify(failure_text(error), severity="error", markup=False)
+            self._owner.app.notify(failure_text(error), severity="error")

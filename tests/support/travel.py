@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from textual import on
-from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine.readable import open_readable
 from inspector.model import StackView
 from inspector.tui.navigation import Go
+from inspector.tui.notices import NoticesApp
 from inspector.tui.screens.changes import ChangesScreen
 from tests.support.screens import WIDE, drive
 
 
-class ScreenApp(App[None]):
+class ScreenApp(NoticesApp[None]):
     """Shows one screen, and keeps what it was dismissed with, and where it leads."""
 
     def __init__(self, screen: Screen[Any]) -> None:

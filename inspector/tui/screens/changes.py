@@ -201,7 +201,7 @@ there is nothing to stop.
             name = shown(change.name)
             values = [_hook_value(record, self._hash_size) for record in (change.before, change.after)]
             self.app.copy_to_clipboard(" ".join([*values, name]))
-            self.notify(f"Copied: old value, new value and name of {name}", markup=False)
+            self.notify(f"Copied: old value, new value and name of {name}")
 
     def action_back(self) -> None:
         """Stop comparing, or leave."""

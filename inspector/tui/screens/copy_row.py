@@ -89,5 +89,5 @@ class CopyScreen(ListDialog[None, CopyChoice]):
         if (choice := self._list.current) is not None:
             self.app.copy_to_clipboard(choice.text)
             what = fit_text(choice.text, SHOWN_CHARACTERS).rstrip()
-            self.app.notify(what, title=f"Copied: {choice.label}", markup=False)
+            self.app.notify(what, title=f"Copied: {choice.label}")
             self.dismiss(None)

@@ -97,7 +97,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     def copy_command(self, command: str) -> None:
         """Copy a command line."""
         self.app.copy_to_clipboard(command)
-        self.notify("Copied the command line.", markup=False)
+        self.notify("Copied the command line.")
 
     @property
     def is_busy(self) -> bool:

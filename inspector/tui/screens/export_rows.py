@@ -104,7 +104,7 @@ class ExportScreen(Dialog[Path | None]):
 
     def _end(self, path: Path, rows: int) -> None:
         what = f"{rows:,} {self._noun} in {safe_name(str(path))}"
-        self.app.notify(what, title="Exported", markup=False)
+        self.app.notify(what, title="Exported")
         self.dismiss(path)
 
     def _fail(self, error: Exception) -> None:

@@ -176,7 +176,7 @@ class HistoryScreen(ListDialog[None, Event]):
 
     def _fail(self, error: Exception) -> None:
         text = _GONE if isinstance(error, FileNotFoundError) else failure_text(error)
-        self.notify(text, severity="warning", markup=False)
+        self.notify(text, severity="warning")
 
     def action_copy(self) -> None:
         """Copy the command line of what this program did."""

@@ -158,7 +158,7 @@ class LiveScreen(StackScreen):
             self._history.saw(self._session.view)
             self._tell_history()
         elif news.asked and news.error is None:
-            self.notify("Nothing has changed.", markup=False)
+            self.notify("Nothing has changed.")
 
     async def check_again(self) -> None:
         """Begin a check, in place of one that is going on."""

@@ -320,10 +320,7 @@ class MainScreen(NavigableScreen):
             self._say_nothing_is_wrong()
 
     def _say_nothing_is_wrong(self) -> None:
-        self.notify(
-            "Nothing is known to be wrong. w, then r checks everything, and plans what repairs it.",
-            markup=False,
-        )
+        self.notify("Nothing is known to be wrong. w, then r checks everything, and plans what repairs it.")
 
     def action_unlock(self) -> None:
         """Show whether the lock under the cursor can be removed."""
@@ -356,7 +353,7 @@ class MainScreen(NavigableScreen):
                 positions = [self._session.view.positions.get(name) for name in place.files]
                 found = [position for position in positions if position is not None]
                 if len(found) < 2 or len(found) < len(positions):
-                    self.notify("These tables are not there any more.", severity="warning", markup=False)
+                    self.notify("These tables are not there any more.", severity="warning")
                 else:
                     self.compact(range(found[0], found[-1] + 1))
 
@@ -371,7 +368,6 @@ class MainScreen(NavigableScreen):
                 "Nothing but a repair can change it. r plans one, as does reftable-inspector repair.",
                 title="The stack is broken",
                 severity="warning",
-                markup=False,
             )
         else:
             self._act(screen)

@@ -152,14 +152,14 @@ class NavigableScreen(LiveScreen):
         if places := self.places:
             self.go(places[0])
         elif self._current_row() is not None:
-            self.notify("This leads nowhere else.", markup=False)
+            self.notify("This leads nowhere else.")
 
     def action_leads_to(self) -> None:
         """List all places that the row leads to."""
         if places := self.places:
             screens.choose_place(self.app, places, self.go)
         else:
-            self.notify("This leads nowhere else.", markup=False)
+            self.notify("This leads nowhere else.")
 
     @on(Go)
     def _go_wanted(self, event: Go) -> None:
@@ -171,7 +171,7 @@ class NavigableScreen(LiveScreen):
     def go(self, place: Place) -> None:
         """Go to a place from wherever the user is; not while a change is being made."""
         if any(isinstance(screen, screens.Dialog) and screen.is_busy for screen in self.app.screen_stack):
-            self.notify(_BUSY, severity="warning", markup=False)
+            self.notify(_BUSY, severity="warning")
             return
         match place:
             case PlanPlace():
@@ -192,13 +192,13 @@ class NavigableScreen(LiveScreen):
         repository = self._objects.repository
         if repository is None or (git := repository.git) is None:
             if self._objects.trouble is not None:
-                self.notify(self._objects.trouble, severity="warning", markup=False)
+                self.notify(self._objects.trouble, severity="warning")
             return
         git_dir = str(repository.git_dir)
 
         def show(pager: str) -> None:
             if trouble := show_object(self.app, git, git_dir, oid, pager):
-                self.notify(trouble, severity="error", markup=False)
+                self.notify(trouble, severity="error")
 
         self._jobs.start("pager", lambda _job: git.pager(git_dir), show, on_top=True)
 
@@ -211,7 +211,7 @@ class NavigableScreen(LiveScreen):
             if self.app.screen is not origin:
                 return  # the user has gone elsewhere
             if isinstance(at, str):
-                self.notify(f"{at}.", severity="warning", markup=False)
+                self.notify(f"{at}.", severity="warning")
             else:
                 if isinstance(place, MomentPlace) and isinstance(at, InList) and active == "logs":
                     at = at._replace(kind="logs")  # the list stays that the user was at

@@ -158,7 +158,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
     def action_keep(self) -> None:
         """Except the snapshot from pruning, or no longer."""
         if self._workplace.read_only:
-            self.notify("Opened with --read-only: nothing is changed.", severity="warning", markup=False)
+            self.notify("Opened with --read-only: nothing is changed.", severity="warning")
         elif (snapshot := self._list.current) is not None:
 
             def switch(_job: Job) -> Sequence[Snapshot]:

@@ -193,7 +193,7 @@ class CompactionPane(Vertical, TellsState):
             return False
         key = "enter" if self.has_focus_within and self._blocked else "w, then r"
         text = f"{damage_text(blocked)}\nPress {key} to see what repairs it."
-        self.notify(text, title=f"BLOCKED: {tables_text(tables)}", severity="warning", markup=False)
+        self.notify(text, title=f"BLOCKED: {tables_text(tables)}", severity="warning")
         return True
 
     def on_resize(self, event: Resize) -> None:

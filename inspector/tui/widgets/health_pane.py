@@ -294,4 +294,4 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
             where = safe_name(finding.file) + offset
             text = f"{finding.severity.value} {finding.code} {where}: {safe_message(finding.message)}"
             self.app.copy_to_clipboard(text)
-            self.notify("The finding was copied.", markup=False)
+            self.notify("The finding was copied.")

@@ -60,10 +60,21 @@ def test_one_notice_is_shown_the_newest_and_nothing_is_left_of_others(stack: Pat
     inspect(stack, steps)
 
 
+def test_there_is_no_markup_in_what_is_said(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        screen.notify("a branch called [bold]x[/] and [/bogus", title="[red]")
+        await settle(pilot)
+        text = "\n".join(shown_lines(pilot.app))
+        assert "a branch called [bold]x[/] and [/bogus" in text
+        assert "[red]" in text
+
+    inspect(stack, steps)
+
+
 def test_warnings_can_be_read_later_in_the_journal_beside_the_changes(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         pilot.app.notify("nothing to read later")
-        pilot.app.notify("the disk\nis on fire", severity="error", title="Export", markup=False)
+        pilot.app.notify("the disk\nis on fire", severity="error", title="Export")
         pilot.app.notify("copied")
         await press(pilot, "at")
         text = "\n".join(shown_lines(pilot.app))
