@@ -346,11 +346,9 @@ class Evidence:
         In a sound list, they are those in front of it. Raises `FormatError` if they do not fit together.
         """
         listed = self.listed()[0]
-        named = {
-            one: limits
-            for one in (listed if name in listed else self.entries)
-            if (limits := limits_in_name(one)) is not None
-        }
+        is_whole = name in listed and set(listed).issubset(self.entries)
+        names = listed if is_whole else self.entries
+        named = {one: limits for one in names if (limits := limits_in_name(one)) is not None}
         low, _ = named.get(name, (0, 0))
         older = sorted((one for one, limits in named.items() if limits[1] < low), key=named.__getitem__)
         opened = [open_table(os.fspath(self.path / one), one, self.hash_id) for one in older]

@@ -536,7 +536,7 @@ def test_refs_that_share_an_altered_byte_with_one_whose_reflog_tells_of_it_are_r
     assert [ref for ref in state(repo.reftable)[0] if told.get(ref.name) != "doubtful"] == before[0]
 
 
-@pytest.mark.parametrize("part", ["", "footer", "order", "list"])
+@pytest.mark.parametrize("part", ["", "footer", "order", "names", "list"])
 @pytest.mark.parametrize("mask", [0x01, 0x40])
 def test_a_ref_whose_tombstone_has_an_altered_name_is_deleted_again_and_no_other_one(
     git: Git, tmp_path: Path, mask: int, part: str
@@ -552,17 +552,20 @@ def test_a_ref_whose_tombstone_has_an_altered_name_is_deleted_again_and_no_other
     change_byte(path, path.read_bytes().index(b"refs/heads/b2") + 12, mask)
     assert errors(repo.reftable) == ["deletion-altered"]
     assert refs(repo.reftable).keys() - before.keys() == {b"refs/heads/b2"}
-    if part in ("footer", "order"):
+    if part in ("footer", "order", "names"):
         change_byte(path, path.stat().st_size - 1)
     if part == "order":
         list_tables(repo.reftable, listed(repo.reftable)[::-1])
+    elif part == "names":
+        for name in listed(repo.reftable)[:-1]:
+            (repo.reftable / name).rename(repo.reftable / f"{name[:-12]}5eed5eed.ref")
     elif part == "list":
         (repo.reftable / "tables.list").unlink()
     told = {b"refs/heads/b2": "restored"} | ({b"refs/heads/b3": "returned"} if mask == 0x01 else {})
     found = mend(repo.reftable).told
     if part == "list":
         assert found == dict.fromkeys(before, "returned")
-    elif part != "order":
+    elif part in ("", "footer"):
         assert found == told
     assert refs(repo.reftable) == before
     repo.git("refs", "verify", check=False)
