@@ -139,6 +139,8 @@ class _Planner(Draft):
         is_list_damaged = (
             not self.listed or bool(self.left) or b"\0" in (known.raw or b"") or known.is_list_cut
         )
+        # Who has put it into disorder may have removed lines, too, where tables are missing.
+        is_list_damaged |= known.codes(TABLES_LIST).issuperset(("tables-out-of-order", "indexes-missing"))
         present = known.look_at_listed(self.listed)
         # git reads a table that is listed again at each line: the last one is what counts.
         as_read = [known.files[name] for name in dict.fromkeys(reversed(lines)) if name in known.files]

@@ -1445,6 +1445,18 @@ def test_a_table_that_is_missing_between_those_that_a_list_has_lost_is_lost(tmp_
     assert doubtful == {NAMES[1], NAMES[2], NAMES[3]}
 
 
+def test_of_a_list_in_disorder_a_table_that_is_missing_with_its_line_is_lost(tmp_path: Path) -> None:
+    tables = many(tmp_path)
+    left = [path.name for path in tables if path is not tables[3]]
+    for missing, lost in ((False, []), (True, [("tables.list", 4, 4)])):
+        list_tables(tmp_path, (left if missing else [path.name for path in tables])[::-1])
+        if missing:
+            tables[3].unlink()
+        plan = plan_repair(tmp_path)
+        assert plan.has_lost_names is missing
+        assert [(one.file, one.low, one.high) for one in damages(plan)] == lost
+
+
 def test_where_a_listed_table_is_missing_others_may_be_that_no_line_names(tmp_path: Path) -> None:
     tables = many(tmp_path)
     list_tables(tmp_path, [path.name for path in tables if path is not tables[2]])
