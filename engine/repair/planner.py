@@ -207,17 +207,15 @@ class _Planner(Draft):
         others = known.not_looked_at()
         if is_complete:
             lost = known.files_with("orphan-ahead", "table-unlisted-data")
-            if known.is_list_cut:
-                # That speaks for one that would be the next, too.
-                next_index = max(file.readable.limits[1] for file in usable) + 1
-                newer = known.files_with("orphan-newer", "orphan-damaged")
-                lost |= {name for name in newer if (limits_in_name(name) or (0, 0))[0] == next_index}
-            if lost:
-                lost = lost - self._left_by_changes()
+            lost -= self._left_by_changes() if lost else set()
             others = [name for name in others if name in lost]
         files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
         if is_complete:
             files = [file for file in files if not self._is_of_another_history(file, usable)]
+            # Where one line is lost, others may be, too: that speaks for what would be the next table.
+            lacks_lines = any("table-unlisted-data" in known.codes(file.file) for file in files)
+            if known.is_list_cut or lacks_lines:
+                files += self._next(usable)
         alone = [file for file in usable if any(one.files == (file.file,) for one in candidates)]
         for made, parts in self._replaced(alone) if is_complete else ():
             why = joined([*made.reasons, "the tables that it was made of are still beside it, and sound"])
@@ -257,6 +255,14 @@ class _Planner(Draft):
             beside = [known.look_at_unlisted(name) for name in within]
             if found := originals(known.path, file, beside):
                 yield file, found
+
+    def _next(self, usable: Sequence[TableFile]) -> list[TableFile]:
+        """The table that would be the next, unless it is known that its transaction was cut off."""
+        known, index = self.known, max(file.readable.limits[1] for file in usable) + 1
+        names = known.files_with("orphan-newer", "orphan-damaged") - self._left_by_changes()
+        names = {name for name in names if (limits_in_name(name) or (0, 0))[0] == index}
+        files = [known.look_at_unlisted(name) for name in sorted(names - self._never_committed())]
+        return [file for file in files if file.input is not None]
 
     def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:
         """Whether a table that is not listed holds records of its own, but overlaps listed tables."""

@@ -16,7 +16,16 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, Cancelled, LockError, OutdatedError
-from engine.format import LOG, REF, HashId, LogRecord, RefRecord, format_table_name, log_key
+from engine.format import (
+    LOG,
+    REF,
+    HashId,
+    LogRecord,
+    RefRecord,
+    format_table_name,
+    log_key,
+    pack_table_list,
+)
 from engine.merge import Expiry
 from engine.progress import Progress
 from engine.repair import (
@@ -1443,6 +1452,22 @@ def test_a_table_that_is_missing_between_those_that_a_list_has_lost_is_lost(tmp_
     assert [(one.file, one.low, one.high) for one in damages(mended.plan)] == [("tables.list", 4, 4)]
     doubtful = {name for name, outcome in mended.told.items() if outcome == "doubtful"}
     assert doubtful == {NAMES[1], NAMES[2], NAMES[3]}
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_list_that_lost_a_line_between_others_may_have_lost_the_last_one_too(
+    tmp_path: Path, cut_off: bool
+) -> None:
+    """Unless a lock on the list still has the name of the last table: its writer was killed."""
+    tables = [path.name for path in many(tmp_path)]
+    list_tables(tmp_path, [tables[number] for number in (0, 1, 3, 4)])
+    if cut_off:
+        (tmp_path / "tables.list.lock").write_bytes(pack_table_list([*listed(tmp_path), tables[5]]))
+        os.utime(tmp_path / "tables.list.lock", (1000, 1000))
+    plan = plan_repair(tmp_path)
+    taken = {step.file: step.options for step in plan.of(StepKind.TAKE_UP)}
+    either = (StepKind.TAKE_UP, StepKind.SET_ASIDE)
+    assert taken == dict.fromkeys([tables[2]] if cut_off else [tables[2], tables[5]], either)
 
 
 def test_of_a_list_in_disorder_a_table_that_is_missing_with_its_line_is_lost(tmp_path: Path) -> None:
