@@ -82,18 +82,22 @@ _ATTEMPTS: Final = 1000
 
 @dataclass(slots=True)
 class Anonymous:
-    """What was written: files and bytes, and what could not be made like the original, by file."""
+    """What was written: files and bytes, and what could not be made like the original, by file.
+
+    `refused` is why the first of the files is left out that may not be read, if there is one.
+    """
 
     files: int = 0
     size: int = 0
     different: list[tuple[str, str]] = field(default_factory=list)
+    refused: PermissionError | None = None
 
 
 def write_anonymous(directory: Path, target: Path, progress: ProgressCallback | None = None) -> Anonymous:
     """Write an anonymous copy of the stack in `directory` to `target`, which is new or empty.
 
     Every file is read twice; all components of names and ids of refs are kept in memory. Raises `ApiError`
-    for a directory that cannot be taken, and `OSError`; then nothing is left.
+    for a directory that cannot be taken, and `OSError`, also when no file may be read; then nothing is left.
     """
     with new_directory(target, directory) as made:
         collected = Collected()
@@ -105,6 +109,8 @@ def write_anonymous(directory: Path, target: Path, progress: ProgressCallback | 
         second = _Copier(directory, names, Replacements(collected), progress, collected.marks, first.done)
         for name in names:
             second.write(name, made)
+        if not second.made.files and second.made.refused is not None:
+            raise second.made.refused
         return second.made
 
 
@@ -134,6 +140,7 @@ class _Copier:
 
     def write(self, name: str, target: Path) -> None:
         """Write the file of this name."""
+        self._file = name
         path = os.path.join(target, os.fsdecode(self._names[os.fsencode(name)]))
         try:
             status = os.stat(self._directory / name)
@@ -142,6 +149,8 @@ class _Copier:
                 self.made.size += file.tell()
         except (FormatError, FileNotFoundError, PermissionError) as error:
             self._differs(f"left out: {error.reason if isinstance(error, FormatError) else error.strerror}")
+            if isinstance(error, PermissionError):
+                self.made.refused = self.made.refused or error
             with suppress(FileNotFoundError):
                 os.unlink(path)
             return

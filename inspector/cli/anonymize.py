@@ -44,5 +44,7 @@ def anonymize_stack(call: Call, target: Path) -> None:
         call.out.flush()
     for name, why in made.different:
         note(f"{safe_name(name)}: {safe_message(why)}")
+    if made.refused is not None:
+        raise click.exceptions.Exit(ExitCode.UNREADABLE)
     if made.different:
         raise click.exceptions.Exit(ExitCode.FINDINGS)

@@ -71,8 +71,8 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     by others of the same length, names and ids in the same order. What stays: the number, order and length of
     names and what they share, punctuation, capitals, components that git knows (refs, heads, HEAD and
     the like), times, zones, update indexes, sizes. Where every letter or byte that may follow does follow,
-    order leaves no other choice, and it stays. The exit code is 1 when a file could not be made alike, or
-    fsck does not find the same in the copy.
+    order leaves no other choice, and it stays. The exit code is 3 when a file may not be read, or else 1 when
+    one could not be made alike, or fsck does not find the same in the copy.
     """
     if not 1 <= len(words) <= 2:
         raise click.UsageError("give [PATH] and DIR")

@@ -121,6 +121,23 @@ def test_layout_and_tables_do_not_call_it_no_table(stack: Path) -> None:
     assert f"{name}: listed in tables.list, but there is no such file" in run("layout", stack).err
 
 
+def test_an_anonymous_copy_without_a_file_that_may_not_be_read_is_not_whole(stack: Path) -> None:
+    names, out = listed(stack), stack.parent / "out"
+    out.mkdir()
+    out.chmod(0o777)
+    with unprivileged():
+        done = run("export", "--anonymize", stack, out / "part")
+    assert done.code == ExitCode.UNREADABLE
+    assert f"{names[2]}: left out: Permission denied" in done.err
+    assert {*names[:2], "tables.list"} == {path.name for path in (out / "part").iterdir()}
+    stack.chmod(0o744)  # each file is seen, and none may be looked at
+    with unprivileged():
+        done = run("export", "--anonymize", stack, out / "none")
+    assert done.code == ExitCode.UNREADABLE
+    assert f"Permission denied: {stack}/" in done.err
+    assert not (out / "none").exists()
+
+
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
 def test_git_sees_no_ref_and_says_nothing(git: Git, tmp_path: Path) -> None:
     repo = git.init(tmp_path / "repo")
