@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from engine.errors import MissingTableError, ReftableError
 from engine.format import log_key
@@ -30,9 +30,12 @@ from inspector.model.places import (
     SnapshotPlace,
     file_words,
 )
+from inspector.model.trace import is_shared
 from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
 from inspector.rows import beginning
 from inspector.text import error_text, shown, utc_time
+
+_SHARED: Final = "The stack that all worktrees share"
 
 
 class InList(NamedTuple):
@@ -174,6 +177,8 @@ def _ref(view: StackView, name: bytes, scope: Scope) -> InList | str:
     for one, row in _rows_at(REFS, view, scope, name):
         if row.record.name == name:
             return InList("refs", one, row.key)
+    if is_shared(view, name):
+        return f"{_SHARED} has the ref {shown(name)}, if there is one (W changes over)"
     return f"There is no ref {shown(name)} in this stack (any more)"
 
 
@@ -182,6 +187,8 @@ def _entry(view: StackView, name: bytes, update_index: int | None, scope: Scope)
     for one, row in _rows_at(LOGS, view, scope, key):
         if row.record.name == name and update_index in (None, row.record.update_index):
             return InList("logs", one, row.key)
+    if is_shared(view, name):
+        return f"{_SHARED} has the reflog of {shown(name)}, if there is one (W changes over)"
     if update_index is None:
         return f"There are no reflog entries of {shown(name)} in this stack"
     return f"The reflog entry of {shown(name)} at update {update_index} is not there (any more)"

@@ -105,7 +105,7 @@ def trace_ref(view: StackView, name: bytes, within: MergedTable | None = None) -
     versions, unread = find_versions(view.tables, set(merged.tables), name)
     logs, more_logs, logs_error = _logs(merged, name, positions)
     chain, chain_end, chain_error = _follow(merged, name)
-    if chain_end == "missing" and _is_shared(view, chain[-1].name):
+    if chain_end == "missing" and is_shared(view, chain[-1].name):
         chain_end = "shared"
         if merged is view.merged:  # what the other stack was at another moment is not known
             chain, chain_end, chain_error = _follow_shared(view, chain)
@@ -178,7 +178,8 @@ def _follow(merged: MergedTable, name: bytes) -> tuple[tuple[Link, ...], ChainEn
         name = record.target
 
 
-def _is_shared(view: StackView, name: bytes) -> bool:
+def is_shared(view: StackView, name: bytes) -> bool:
+    """Whether the ref `name` belongs into the stack that all worktrees share, which is not that of `view`."""
     # The stack of a linked worktree has its HEAD and little more.
     return (view.directory.parent / "commondir").exists() and not is_per_worktree(name)
 

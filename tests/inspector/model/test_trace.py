@@ -11,7 +11,7 @@ import pytest
 from engine.format import LogRecord, RefRecord
 from engine.readable import ReadableTable, open_readable
 from engine.stack import Stack
-from inspector.model import RefTrace, StackView, object_of
+from inspector.model import LogPlace, RefPlace, RefTrace, StackView, WholeStack, find, object_of
 from inspector.model.trace import MAX_LINKS, MAX_LOGS, trace_ref
 from inspector.rows import RefRows
 from inspector.rows.record_rows import TEXT_LIMIT
@@ -221,6 +221,10 @@ def test_the_head_of_a_linked_worktree_is_followed_into_the_stack_that_all_share
     assert found.chain_end == "shared"
     with open_readable(stack) as opened:
         assert object_of(RefRows(opened.merged).rows_at(b"HEAD", 1)[0], found) == there
+    for place in (RefPlace(b"refs/heads/side"), LogPlace(b"refs/heads/side")):
+        with open_readable(stack) as opened:
+            words = str(find(place, StackView(opened), WholeStack()))
+        assert words.startswith("The stack that all worktrees share has the ref")
     assert trace(stack, b"HEAD", as_of=1).chain[-1].record is None, "what was there then is not known"
     repo.git("update-ref", "-d", "refs/heads/side")
     assert trace(stack, b"HEAD").chain_end == "unborn"
