@@ -41,7 +41,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from engine.errors import ApiError, CommittedError, in_words
+from engine.errors import ApiError, CommittedError, ReftableError, in_words
 from engine.format import TABLES_LIST
 from engine.snapshot.files import (
     digest,
@@ -215,8 +215,12 @@ class ChangeRecord:
         self._taken = self._take(self._operation)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._settle()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            self._settle()
+        except (ReftableError, OSError):
+            if error is None:  # else that tells more of the change
+                raise
 
     def before_change(self, after: bytes) -> None:
         """Make sure of the snapshot, when `tables.list` is locked and about to hold `after`."""
@@ -251,6 +255,9 @@ def settle(
 ) -> Snapshot | None:
     """Note in a snapshot that its change has made `tables.list` hold `after`, and prune older ones.
 
+    Or what an earlier commit of the change has made of it, if the list still holds that: the last one has
+    failed then.
+
     The snapshot is removed, and None returned, if the change was not made: `after` is None, or the stack is
     what it was before, unless it is to stay `when_unchanged`, since the change was none of list and files.
     Raises `CommittedError` when it cannot be noted: the change is made all the same.
@@ -259,13 +266,14 @@ def settle(
     if after is None or (not when_unchanged and _is_unchanged(stack, snapshot)):
         _remove(snapshot.path)
         return None
+    now_listed = read_list_bytes(stack) or b""
+    if sha256(now_listed) in snapshot.intended:
+        after = now_listed
     digest_after = sha256(after)
     settled = snapshot._replace(after=tuple(names_in(after)), list_after=digest_after, intended=())
     try:
         save_snapshot(settled, snapshot.path)
     except OSError as error:
-        if (read_list_bytes(stack) or b"") != after:
-            raise
         raise CommittedError(os.fspath(stack / TABLES_LIST), in_words(error)) from error
     with suppress(OSError):  # the change has happened
         prune(stack, now, spared=snapshot.id)

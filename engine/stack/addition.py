@@ -30,12 +30,11 @@ class Addition(Unfinished):
     with, `has_changed_stack` afterwards whether anything was added.
     """
 
-    __slots__ = ("_added", "_directory", "_lock", "has_changed_stack", "update_index")
+    __slots__ = ("_added", "_directory", "_lock", "update_index")
 
     def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
         self._directory = directory
         self._added: list[Table] = []
-        self.has_changed_stack = False
         self._lock: LockFile = directory.lock_list()
         super().__init__()
         if reload and not directory.is_current():
@@ -43,6 +42,11 @@ class Addition(Unfinished):
         directory.require_current()
         require_writable(directory)
         self.update_index = directory.merged.max_update_index + 1
+
+    @property
+    def has_changed_stack(self) -> bool:
+        """Whether the list has been renamed into place."""
+        return self._lock.is_committed
 
     @contextmanager
     def table(self) -> Iterator[TableWriter]:
@@ -100,7 +104,6 @@ class Addition(Unfinished):
         with self._directory.telling_of_commits():
             self._directory.install(self._lock, [*self._directory.names, *names])
             # From here on they are part of the stack, whatever happens.
-            self.has_changed_stack = True
             self._added = []
             try:
                 self._directory.follow(added)

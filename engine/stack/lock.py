@@ -77,13 +77,15 @@ class LockFile(Unfinished):
         An interrupt may come on either side of the rename. The file stays open until it is known to have
         happened: until then no other lock can be the same file, and `close` sees whether this one is ours.
         Where what is open cannot be renamed, no other file gets the number of this one that soon.
+        A close that fails cannot undo that, nor lose what was made durable before: it is no failure.
         """
         if not POSIX:
             self._status = os.fstat(self._fd)
             self.close_file()
         replace_waiting(self.lock_path, self.path)
         self._note_commit()
-        self.close_file()
+        with suppress(OSError):
+            self.close_file()
 
     def remove(self) -> None:
         """Have no file at `path`, which is a commit as well; the lock goes with `close`."""

@@ -17,7 +17,8 @@ A linked worktree has refs in two stacks, and others can be named (`worktrees/ID
    locked too, and they are resolved anew: every ref that is changed or expected is read under its lock.
 3. All tables are written, then one list after the other is renamed into place, in the order of the locks.
    What fails before the first of them leaves all stacks as they were. A process that ends between two leaves
-   the later stacks as they were, and their locks. `PartlyCommittedError` tells of any other failure there.
+   the later stacks as they were, and their locks. `PartlyCommittedError` tells of any other failure there,
+   behind a commit included: what is made and what is not is seen once all locks are let go.
 
 Five things differ from git, for the better:
 
@@ -38,7 +39,7 @@ caller to find out (`ObjectRule`, `Peel`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -143,7 +144,7 @@ class PreparedUpdates(NamedTuple):
                 is_told = True
                 hook.run("preparing", lines)
                 is_told = False
-            with _telling_of_commits(additions), ExitStack() as held:
+            with ExitStack() as held:
                 if self.updates:
                     lock = partial(_lock, stacks, additions, held)
                     resolution, parts = self._resolve(stacks, resolution, lock)
@@ -159,15 +160,17 @@ class PreparedUpdates(NamedTuple):
                     hook.run("prepared", lines)
                 yield joined(parts)
                 _commit(additions, parts)
-        except BaseException:
+        except BaseException as error:
+            made = {directory for directory, addition in additions.items() if addition.has_changed_stack}
             if hook is not None and is_told:
-                made = _changed(additions)
                 missing = additions.keys() - made
                 if made and any(part.directory in missing for part in parts):
                     hook.run("committed", resolution.hook_lines(made, log_only=log_only))
                     hook.run("aborted", resolution.hook_lines(missing, log_only=log_only))
                 else:
                     hook.run("committed" if made else "aborted", lines)
+            if made and isinstance(error, ReftableError | OSError):
+                raise _behind_a_commit(error, made, parts) from _cause_of(error)
             raise
         if hook is not None:
             hook.run("committed", lines)
@@ -313,44 +316,40 @@ def _lock(stacks: Stacks, additions: dict[str, Addition], held: ExitStack, direc
         stacks.to_read(home).reload()
 
 
-def _changed(additions: Mapping[str, Addition]) -> set[str]:
-    """The stacks that have been changed."""
-    return {directory for directory, addition in additions.items() if addition.has_changed_stack}
-
-
 def _commit(additions: Mapping[str, Addition], parts: Sequence[StackUpdate]) -> None:
     """Put the tables into their lists, one after the other, in the order of the locks."""
     failure: Exception | None = None
-    for number, part in enumerate(parts):
+    for part in parts:
         try:
             additions[part.directory].commit()
         except (ReftableError, OSError) as error:
-            if additions[part.directory].has_changed_stack:
-                # The others are to follow: what has failed is behind the change.
-                failure = failure or error
-                continue
-            if number == 0:
+            if not additions[part.directory].has_changed_stack:
                 raise
-            made, missing = (
-                tuple(name for part in some for name in part.changed)
-                for some in (parts[:number], parts[number:])
-            )
-            path = os.path.join(parts[0].directory, TABLES_LIST)
-            raise PartlyCommittedError(path, in_words(error), made, missing) from error
+            # The others are to follow: what has failed is behind the change.
+            failure = failure or error
     if failure is not None:
         raise failure
 
 
-@contextmanager
-def _telling_of_commits(additions: Mapping[str, Addition]) -> Iterator[None]:
-    """Raise what fails in it behind the change of a stack, be it in another one, as `CommittedError`."""
-    try:
-        yield
-    except (ReftableError, OSError) as error:
-        made = _changed(additions)
-        if not made or isinstance(error, CommittedError):
-            raise
-        raise CommittedError(os.path.join(made.pop(), TABLES_LIST), in_words(error)) from error
+def _behind_a_commit(error: Exception, made: Container[str], parts: Sequence[StackUpdate]) -> CommittedError:
+    """What to raise for an error behind the change of the stacks that are `made`.
+
+    Whether others are missing is not told by what has failed: what comes last may be a lock that could not
+    be removed.
+    """
+    done, missing = ([part for part in parts if (part.directory in made) is is_in] for is_in in (True, False))
+    path = os.path.join(done[0].directory, TABLES_LIST)
+    reason = error.reason if isinstance(error, CommittedError) else in_words(error)
+    if not missing:
+        return CommittedError(path, reason)
+    return PartlyCommittedError(
+        path, reason, *(tuple(name for part in some for name in part.changed) for some in (done, missing))
+    )
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """What has failed behind a commit, if an error tells that; or the error itself."""
+    return error.__cause__ or error if isinstance(error, CommittedError) else error
 
 
 class UpdatePlan(NamedTuple):

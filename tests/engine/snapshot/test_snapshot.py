@@ -42,6 +42,7 @@ from engine.snapshot.files import digest, is_same_file, verify
 from engine.snapshot.manifest import LARGEST_NUMBER, save_snapshot, snapshots_directory
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
+from tests.support.faults import GO_ON, Call, faults
 from tests.support.handmade import overwrite
 from tests.support.stacks import OPTIONS, listed
 from tests.support.tables import oid, stack_contents, stack_files
@@ -187,6 +188,25 @@ def test_a_change_that_was_cut_off_is_undone_unasked_but_not_with_one_by_others(
     (stack / listed(stack)[-1]).unlink()
     (stack / "tables.list").write_text("".join(f"{name}\n" for name in listed(stack)[:-1]))
     restore(stack, snapshot, NOW + 1)
+    assert stack_contents(stack) == before
+
+
+def test_an_addition_whose_compaction_has_failed_is_undone_unasked(stack: Path) -> None:
+    """The list that the compaction was about to write is not what the change has made."""
+    before = stack_contents(stack)
+
+    def fault(call: Call) -> int:
+        is_list = call.name in ("rename", "replace") and call.path.endswith("tables.list.lock")
+        return errno.EIO if is_list else GO_ON
+
+    with recorded(stack, "add") as (handle, record):
+        add_to(handle, b"refs/heads/mine")
+        with faults(fault), pytest.raises(OSError, match="error"):
+            handle.compact_all()
+    assert record.snapshot is not None
+    assert record.snapshot.after == tuple(listed(stack))
+    assert not changes_since(stack, record.snapshot)
+    restore(stack, record.snapshot, NOW + 1)
     assert stack_contents(stack) == before
 
 

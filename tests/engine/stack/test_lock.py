@@ -215,3 +215,18 @@ def test_a_lock_that_goes_away_at_the_last_moment_is_still_an_error(
     monkeypatch.setattr(lock_module, "_describe_holder", describe_too_late)
     with pytest.raises(LockError, match="another process"):
         LockFile(str(target))
+
+
+def test_a_file_that_cannot_be_closed_behind_the_commit_is_no_failure(target: Path) -> None:
+    """The content was made durable before the rename."""
+    with LockFile(str(target)) as lock:
+        lock.write(b"new\n")
+        (opened,) = (
+            int(number)
+            for number in os.listdir("/proc/self/fd")
+            if os.path.realpath(f"/proc/self/fd/{number}") == os.path.realpath(lock.lock_path)
+        )
+        os.close(opened)
+        lock.commit()
+    assert lock.is_committed
+    assert target.read_bytes() == b"new\n"

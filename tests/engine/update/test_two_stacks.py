@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from engine import Refs, find_repository
-from engine.errors import ApiError, CommittedError, ExpectationError, LockError, PartlyCommittedError
+from engine.errors import (
+    ApiError,
+    CommittedError,
+    ExpectationError,
+    LockError,
+    PartlyCommittedError,
+    ReftableError,
+)
 from engine.stack import Addition, LockFile, Stack
 from engine.update import Symref
+from tests.support.faults import GO_ON, Call, faults
 from tests.support.git import Git, Repository
 
 A, B = b"\xaa" * 20, b"\xbb" * 20
@@ -213,6 +225,48 @@ def test_a_failure_behind_the_first_stack_leaves_both_changed(
     assert type(found.value) is CommittedError
     with seen(template) as refs:
         assert (refs[NEW].value, refs[MINE].value) == (A, B)
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_whatever_fails_the_error_tells_which_stacks_are_changed(
+    template: Repository, own: Path, tmp_path: Path, lasts: bool
+) -> None:
+    """Each call that changes the disk fails in turn, alone or with all behind it: it has become read-only."""
+    stacks = [template.reftable, own]
+    for number, directory in enumerate(stacks):
+        shutil.copytree(directory, tmp_path / str(number))
+    met: Counter[str] = Counter()
+    for first in count():
+        failed: list[Call] = []
+
+        def fault(call: Call, first: int = first, failed: list[Call] = failed) -> int:
+            if call.number < first or (failed and not lasts):
+                return GO_ON
+            failed.append(call)
+            return errno.EROFS
+
+        error: Exception | None = None
+        with seen(template) as refs:
+            try:
+                with faults(fault):
+                    change_both(refs)
+            except (ReftableError, OSError) as raised:
+                error = raised
+        with seen(template) as refs:
+            made = {name for name in (NEW, MINE) if name in refs}
+        met[type(error).__name__] += 1
+        if len(made) == 1:
+            assert isinstance(error, PartlyCommittedError), (failed, error)
+            assert (set(error.made), {*error.made, *error.missing}) == (made, {NEW, MINE})
+        else:
+            is_told = type(error) is CommittedError
+            assert is_told == bool(made and error), (failed, error)
+        for number, directory in enumerate(stacks):
+            shutil.rmtree(directory)
+            shutil.copytree(tmp_path / str(number), directory)
+        if not failed:
+            break
+    assert met.keys() == {"CommittedError", "NoneType", "OSError", "PartlyCommittedError"}
 
 
 def test_a_process_that_is_killed_between_two_stacks_leaves_the_lock_of_the_second(
