@@ -159,10 +159,11 @@ _ESCAPES: Final = {
     b"\\": b"\\", b'"': b'"',
 }  # fmt: skip
 _ESCAPE: Final = rb'\\([abfnrtv\\"]|[0-3][0-7]{2})'
-_FIELD: Final = re.compile(rb' (?:"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"|(?!")([^ \t\r]*))')
-_BLANK: Final = re.compile(rb"[ \t\r]")
-_QUOTED_OR_BLANK: Final = re.compile(rb'[\t\r"]')
-_HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
+_FIELD: Final = rb' (?:"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"|(?!")([^ \t\r]*))'
+_BLANK: Final = rb"[ \t\r]"
+_UNUSUAL: Final = b'\t\r"'
+"""Bytes of lines that are not simply fields between spaces: for those, the patterns are compiled."""
+_HEX: Final = b"0123456789ABCDEFabcdef"
 
 
 class _Command(NamedTuple):
@@ -255,7 +256,7 @@ class _Command(NamedTuple):
         text = self._take()
         if not text:
             return None if self.nul_terminated else bytes(self.id_size)
-        if len(text) == 2 * self.id_size and _HEX.fullmatch(text):
+        if len(text) == 2 * self.id_size and not text.translate(None, _HEX):
             return bytes.fromhex(text.decode("ascii"))
         if self.resolve is None:
             self.fail(
@@ -297,8 +298,8 @@ def _split(chunks: Iterable[bytes], end: bytes, unit: str, missing: str) -> Iter
 
 def _split_lines(chunks: Iterable[bytes], id_size: int, resolve: Resolve | None) -> Iterator[_Command]:
     for number, line in enumerate(_split(chunks, b"\n", "line", "newline"), 1):
-        is_plain = _QUOTED_OR_BLANK.search(line) is None
-        verb, *fields = line.split(b" ") if is_plain else _BLANK.split(line, maxsplit=1)[:1]
+        is_plain = len(line) == len(line.translate(None, _UNUSUAL))
+        verb, *fields = line.split(b" ") if is_plain else re.split(_BLANK, line, maxsplit=1)[:1]
         if not verb:
             raise ApiError(f"line {number}: expected a command, found {shown(line)}")
         command = _Command(f"line {number}", verb, fields, id_size, resolve, nul_terminated=False)
@@ -310,8 +311,9 @@ def _split_lines(chunks: Iterable[bytes], id_size: int, resolve: Resolve | None)
 def _split_fields(command: _Command, line: bytes) -> Iterator[bytes]:
     """The fields behind the verb of a line in which some may be quoted."""
     position = len(command.verb)
+    match_at = re.compile(_FIELD).match
     while position < len(line):
-        field = _FIELD.match(line, position)
+        field = match_at(line, position)
         if field is None:
             rest = line[position:]
             if rest.startswith(b' "'):
