@@ -91,18 +91,19 @@ class Coverage:
     def contradicts(self, table: Table) -> bool:
         """Whether `table` lacks records of listed tables that have some of its update indexes.
 
-        A compaction of these and of newer tables has them all, or newer ones. False where it cannot be told.
+        A compaction of these and of newer tables has them all, or newer ones; one of the oldest tables lacks
+        what was deleted since. False where it cannot be told.
         """
         low, high = table.min_update_index, table.max_update_index
         # Tombstones are dropped, and entries expire, in what is made of the oldest tables.
         is_oldest = all(low <= listed.min_update_index for listed in self._tables)
-        within = self.within(low, high) if is_oldest else []
         for listed in self._tables:
             if listed.min_update_index <= high and low <= listed.max_update_index:
                 with suppress(FormatError):
-                    if any(_missing((table,), listed, None, within)):
+                    missing = _missing((table,), listed, None)
+                    if missing.differing or _other_logs((table,), listed, None):
                         return True
-                    if not is_oldest and _has_other_deletions(listed, (table,)):
+                    if not is_oldest and (any(missing) or _has_other_deletions(listed, (table,))):
                         return True
         return False
 
@@ -133,7 +134,7 @@ def _missing(
     listed: Sequence[Table], table: Table, progress: ProgressCallback | None, beside: Sequence[Table] = ()
 ) -> Missing:
     stack = MergedTable(listed)
-    refs = differing = logs = 0
+    refs = differing = 0
     # On top of the stack, each ref of the table shows that is not the same as now.
     for changes in merge.ref_changes(stack, MergedTable((*listed, table)), progress=progress):
         newer = [change for change in changes if _is_newer(change, stack, table)]
@@ -142,16 +143,24 @@ def _missing(
         differing += sum(change.before is not None for change in kept)
         if refs + differing >= _MOST_COUNTED:
             break
-    # On top of each table, each entry shows in whose place another update has its own, which may be deleted.
-    for one in listed:
-        if one.min_update_index <= table.max_update_index and table.min_update_index <= one.max_update_index:
-            logs += sum(map(len, merge.other_logs(MergedTable((one,)), MergedTable((one, table)), progress)))
+    logs = _other_logs(listed, table, progress)
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
     for entries in merge.added_logs(stack, MergedTable((table, *listed)), progress):
         logs += _not_expired(entries, stack, beside) if beside else len(entries)
         if logs >= _MOST_COUNTED:
             break
     return Missing(refs, differing, logs)
+
+
+def _other_logs(listed: Sequence[Table], table: Table, progress: ProgressCallback | None) -> int:
+    """The number of log entries in whose place another update has its own in one of `listed`."""
+    # On top of each table, each such entry shows; its own may be deleted.
+    return sum(
+        len(entries)
+        for one in listed
+        if one.min_update_index <= table.max_update_index and table.min_update_index <= one.max_update_index
+        for entries in merge.other_logs(MergedTable((one,)), MergedTable((one, table)), progress)
+    )
 
 
 def _not_expired(entries: Sequence[LogRecord], stack: MergedTable, beside: Sequence[Table]) -> int:

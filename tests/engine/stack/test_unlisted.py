@@ -154,7 +154,8 @@ def test_a_newer_table_that_has_not_what_tables_of_its_update_indexes_have_is_of
         (2, held[1:], FileKind.DATA),
         (2, [RefRecord(branch(2).name, 3, value=same(9)), *held[1:]], FileKind.DATA),
         (0, held, FileKind.AHEAD),
-        (0, held[1:], FileKind.DATA),
+        (0, held[1:], FileKind.AHEAD),
+        (0, [RefRecord(branch(2).name, 3, value=same(9)), *held[1:]], FileKind.DATA),
         (2, [*held, RefRecord(branch(7).name, 5)], FileKind.AHEAD),
     ):
         write_table(tmp_path / NEWER, refs, limits=(3, 5))
