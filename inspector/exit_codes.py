@@ -46,7 +46,7 @@ _MEANINGS: Final = {
     "`trace` or `logs --ref` found nothing; `export` has left out names, or its copy is not alike; "
     "`repair --apply` has left errors, or something is lost or may be, or a ref is revived or doubtful",
     ExitCode.USAGE: "the command line, or what was read from standard input, makes no sense, or git would "
-    "refuse it",
+    "refuse it; standard input is closed",
     ExitCode.UNREADABLE: "cannot be read, or not all of it: there is no reftable repository, or the stack is "
     "damaged (the message says which file and byte); `export` has taken up, or left out, a table that the "
     "list has lost, or a ref is lost, revived or doubtful; a stack that is to be repaired first is not "
@@ -115,7 +115,7 @@ def describe(error: BaseException, *, has_changed: bool = False, writes: bool = 
             )
             return ExitCode.UNREADABLE, f"{errors.in_words(error)}; {advice}"
         case OSError(errno=errno.EBADF):
-            return ExitCode.UNWRITABLE, "standard input or standard output is closed"
+            return ExitCode.UNWRITABLE, "standard output is closed"
         case OSError(filename=str(place)) if place == STANDARD_OUTPUT:
             return ExitCode.UNWRITABLE, f"{place}: {error.strerror}"
         case PermissionError() if _is_of_writing(error, writes=writes):

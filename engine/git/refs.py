@@ -164,7 +164,8 @@ class Refs(Closing, Generic[AnyStack]):
     def under(self, prefix: bytes = b"") -> Iterator[LiveRef]:
         """The refs whose names begin with `prefix`, in name order, as they are stored.
 
-        HEAD and the like are among them: those that `git for-each-ref` lists are `under(b"refs/")`.
+        HEAD and the like are among them: those that `git for-each-ref` lists are `under(b"refs/")`, but for
+        symbolic refs that lead nowhere, which git leaves out.
         Those of other worktrees are not among them: `main-worktree/` and `worktrees/` are no directories.
         """
         for records in self._stacks.refs_from(prefix):

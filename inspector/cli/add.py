@@ -47,7 +47,7 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
         raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")
     written: list[TransactionResult] = []
     # What is there is read, without waiting for more: a program at the other end may wait for an answer.
-    chunks = iter(lambda: cast("BufferedReader", sys.stdin.buffer).read1(_CHUNK), b"")
+    chunks = _standard_input()
     data = b"".join(chunks) if dry_run else b""
     action = AddAction(call.workplace, data, message or "", nul_terminated, force)
     plan = None
@@ -73,6 +73,16 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
         call.out.text([plan.sentence, *plan.lines])
     else:
         _print_written(call, written)
+
+
+def _standard_input() -> Iterator[bytes]:
+    """What can be read, as soon as it can be. Raises `click.UsageError` where the caller has closed it."""
+    try:
+        yield from iter(lambda: cast("BufferedReader", sys.stdin.buffer).read1(_CHUNK), b"")
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        raise click.UsageError("standard input is closed, from which the commands are read") from None
 
 
 class _AbortedError(Exception):

@@ -96,7 +96,7 @@ class _CommandLine(click.Group):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(
             ctx.command_path,
-            "[PATH] [--demo[=damaged|compaction]] [--read-only] [--worktree NAME] [--no-mouse]",
+            "[PATH] [--demo[=KIND]] [--read-only] [--worktree NAME] [--no-mouse]",
         )
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
 

@@ -9,6 +9,7 @@ them as they are, as git gives them, so that `cut` and `xargs` see real names. A
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -81,13 +82,14 @@ def note_sentence(sentence: str) -> None:
 class ProgressLine(Closing):
     """A progress callback for the engine: one line on standard error that rewrites itself.
 
-    Silent when standard error is no terminal. The line is gone when the `with` ends, also by an error.
+    Silent when standard error is no terminal, or one that cannot take a line back. The line is gone when the
+    `with` ends, also by an error.
     """
 
     _INTERVAL = 0.1  # seconds between two paints; the engine reports far more often
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._painted = 0.0
 
     def __call__(self, progress: Progress) -> None:

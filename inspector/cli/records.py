@@ -66,8 +66,8 @@ _T = TypeVar("_T")
 @click.option(
     "--points-at",
     metavar="OID",
-    help="Only refs that lead to this object (its whole id, or a ref that has it), tags that peel to it, and "
-    "symbolic refs to any of these.",
+    help="Only refs that lead to this object (its whole id, or a ref that has it), tags that peel to it in "
+    "the end, which is all that a stack tells of a tag of a tag, and symbolic refs to any of these.",
 )
 @table_option
 @click.option(

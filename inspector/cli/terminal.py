@@ -32,8 +32,8 @@ class _Nameless(click.Command):
     type=click.Choice(["sound", "damaged", "compaction"]),
     is_flag=False,
     flag_value="sound",
-    metavar="[=damaged|compaction]",
-    help="Open the stack of an invented repository, made for the occasion; a damaged one to repair; "
+    metavar="[=sound|damaged|compaction]",
+    help="Open the stack of an invented repository, made for the occasion (sound); a damaged one to repair; "
     "or a guided tour of compaction, on six small stacks.",
 )
 @click.option("--read-only", is_flag=True, help="Plan changes of the stack, but apply none.")

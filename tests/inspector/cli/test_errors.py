@@ -271,7 +271,7 @@ def test_a_full_disk_is_an_error(stack: Path) -> None:
 
 @pytest.mark.parametrize(
     ("verb", "closed", "code"),
-    [("refs", ">&-", 6), ("refs", "2>&- >/dev/null", 0), ("fsck", "2>&- >/dev/null", 0), ("add", "<&-", 6)],
+    [("refs", ">&-", 6), ("refs", "2>&- >/dev/null", 0), ("fsck", "2>&- >/dev/null", 0), ("add", "<&-", 2)],
 )
 def test_a_standard_stream_that_is_closed_is_told_from_damage(
     stack: Path, verb: str, closed: str, code: int

@@ -213,7 +213,9 @@ def test_names_that_are_not_utf8_are_escaped_in_json(stack: Path) -> None:
     assert run("fsck", stack).code == 1
 
 
-def test_progress_is_painted_on_a_terminal_and_gone_at_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_progress_is_painted_on_a_terminal_and_gone_at_the_end(tmp_path: Path, term: str) -> None:
+    """But on none that would show the control characters, such as a shell in an editor."""
     directory = tmp_path / "stack"
     directory.mkdir()
     with Stack.open(directory, LOOSE) as handle:
@@ -221,14 +223,18 @@ def test_progress_is_painted_on_a_terminal_and_gone_at_the_end(tmp_path: Path) -
     ours, theirs = pty.openpty()
     done = subprocess.run(
         [sys.executable, "-m", "inspector", "fsck", "--json", directory],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": term},
         stdout=subprocess.PIPE,
         stderr=theirs,
         check=True,
     )
+    os.write(theirs, b"end")
     os.close(theirs)
-    painted = os.read(ours, 4096)
+    painted = os.read(ours, 4096).removesuffix(b"end")
     os.close(ours)
     assert done.stdout == b""
+    if term == "dumb":
+        assert painted == b""
+        return
     assert b"tables: " in painted or b"list: " in painted
     assert painted.endswith(b"\r\x1b[K")

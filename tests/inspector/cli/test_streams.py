@@ -106,7 +106,7 @@ def test_the_code_says_which_stream_has_failed(program: Program, damaged: Path, 
     for out, why in (
         (Path("/dev/full"), b"standard output: No space left on device\n"),
         (gone_terminal(), b"standard output: Input/output error\n"),
-        (None, b"standard input or standard output is closed\n"),
+        (None, b"standard output is closed\n"),
     ):
         done, said = program(words, out)
         assert done == 6

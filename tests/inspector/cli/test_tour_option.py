@@ -22,7 +22,13 @@ def test_the_tour_runs_and_takes_no_path(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ok("--demo=compaction", "--no-mouse")
     assert run("--demo=compaction", tmp_path).code == 2
     assert calls == [True, False]
-    assert "compaction" in run("--demo=what").err
+
+
+def test_help_names_each_demo_that_there_is() -> None:
+    told, refused = ok("--help").out.decode(), run("--demo=what").err
+    for name in ("sound", "damaged", "compaction"):
+        assert name in refused
+        assert f"|{name}" in told or f"={name}" in told
 
 
 def test_the_tour_needs_a_terminal() -> None:
