@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from engine.fsck.values import (
         has_symref as has_symref,
         misplaced_refs as misplaced_refs,
+        mistargeted_refs as mistargeted_refs,
         renamed_refs as renamed_refs,
+        target_below_refs as target_below_refs,
     )
 else:
     __getattr__, __dir__, __all__ = lazily(
@@ -67,6 +69,6 @@ else:
             "repository": "check_repository",
             "run": "fsck",
             "table": "check_file",
-            "values": "has_symref misplaced_refs renamed_refs",
+            "values": "has_symref misplaced_refs mistargeted_refs renamed_refs target_below_refs",
         },
     )

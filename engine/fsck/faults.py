@@ -227,8 +227,9 @@ _FAULTS = (
         "git shows another time zone, and the right time"),
     FaultKind("value-altered", _ERROR, "A ref has another value than its reflog says that the same "
         "transaction gave it, while other refs of the table agree with theirs, or HEAD's has the same entry, "
-        "or there is no object of that value; or HEAD names another branch than its reflog says. Blocks of "
-        "logs have a checksum, those of refs none: bytes of the ref were altered.", _ALTERED,
+        "or there is no object of that value; or HEAD names another branch than its reflog says, or what a "
+        "symbolic ref names is not below refs/, for one byte. Blocks of logs have a checksum, those of refs "
+        "none: bytes of the ref were altered.", _ALTERED,
         _REWRITE + _SET_REF),
     FaultKind("value-unlike-log", _WARNING, "A ref has another value than its reflog says that the same "
         "transaction gave it.", _ALTERED, _SET_REF),

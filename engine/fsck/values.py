@@ -24,7 +24,7 @@ from operator import ne
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError, shown
-from engine.format import LOG_KEY_TAIL, LOG_UPDATE, U64_MAX, Encoded, RefRecord, is_refname
+from engine.format import LOG_KEY_TAIL, LOG_UPDATE, SYMREF, U64_MAX, Encoded, RefRecord, is_refname
 from engine.fsck.finding import Report
 from engine.merge import MergedTable
 from engine.table import Table
@@ -276,6 +276,30 @@ def below_refs(name: bytes) -> bytes | None:
     """
     meant = _REFS + name[len(_REFS) :]
     return meant if differ_in_one_byte(name, meant) and is_refname(meant) else None
+
+
+def target_below_refs(ref: RefRecord) -> bytes | None:
+    """What a symbolic ref named below refs/ before a byte of `refs/` was altered; None for any other ref.
+
+    HEAD names branches.
+    """
+    meant = below_refs(ref.target) if ref.target is not None else None
+    is_possible = meant is not None and (ref.name != b"HEAD" or meant.startswith(b"refs/heads/"))
+    return meant if is_possible else None
+
+
+def mistargeted_refs(table: Table) -> list[RefRecord]:
+    """The symbolic refs of a table that name no ref below refs/ for an altered byte, with what they named.
+
+    Raises `FormatError`.
+    """
+    found: list[RefRecord] = []
+    for _, items in table.encoded_ref_blocks(table.min_update_index):
+        for name in [item[0] for item in items if item[3] == SYMREF]:
+            ref = table.read_ref(name)
+            if ref is not None and (meant := target_below_refs(ref)) is not None:
+                found.append(RefRecord(name, ref.update_index, target=meant))
+    return found
 
 
 def misplaced_refs(table: Table) -> dict[bytes, RefRecord]:

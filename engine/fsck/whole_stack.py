@@ -26,7 +26,7 @@ from engine.fsck.frame import CheckedTable
 from engine.fsck.head import branch_of_head
 from engine.fsck.names import Names, begin_with_another
 from engine.fsck.special import Special
-from engine.fsck.values import below_refs
+from engine.fsck.values import below_refs, target_below_refs
 from engine.merge import MergedTable, merge_columns
 
 _REFS, _BEHIND_REFS = b"refs/", b"refs0"
@@ -175,6 +175,10 @@ class RefCheck:
         what = f"{shown(name)} names {shown(target)}"
         if name == b"HEAD" and (branch := self._branch_of_head()) is not None:
             self._add("value-altered", name, f"{what}; its reflog says that it is {shown(branch)}")
+            return
+        meant = target_below_refs(RefRecord(name, 0, target=target)) if self._of_repository else None
+        if meant is not None:
+            self._add("value-altered", name, f"{what}, which is {shown(meant)} but for a byte")
             return
         if name == b"HEAD" and not target.startswith(b"refs/heads/"):
             self._add("head-target", name, f"{what}, which is no branch")

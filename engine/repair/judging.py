@@ -22,7 +22,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from engine import salvage
 from engine.format import RefRecord, ref_key
-from engine.fsck import hidden_newer
+from engine.fsck import hidden_newer, target_below_refs
 from engine.merge import merge_blocks
 from engine.progress import ProgressCallback
 from engine.repair.inputs import LastEntry, Located, OpenInputs, located_refs, newest_logs
@@ -143,6 +143,8 @@ def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, afte
     why = "restored from its reflog: the record cannot be read, its newest reflog entry can"
     if before is not None and before.value is not None and before.value == after.value:
         why = "its object is there, and tells what the tag is of: that part of the record is damaged"
+    elif before is not None and target_below_refs(before) is not None:
+        why = "its target is below refs/ again: a byte of that was altered, and git has no such ref"
     elif after.target is not None and before is not None:
         why = (
             "restored from its reflog, which tells the branch: a byte of the target in its record is altered"
@@ -428,6 +430,8 @@ class _Judge:
         return f"{where} {what}{ends}"
 
     def _why_supposed(self, ref: RefRecord) -> str:
+        if ref.target is not None:
+            return "a byte of its record was altered, and the ref that it names is not there"
         why = "its record cannot be read; its reflog tells this id, but"
         if any(one.may_have_lost_newer_log(ref.name, ref.update_index) for one in self._damages):
             return f"{why} a newer entry may be lost"

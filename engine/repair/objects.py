@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.format import RefRecord, is_refname, is_root_ref
+from engine.fsck import target_below_refs
 from engine.git import ObjectInfo, Repository
 from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
@@ -140,6 +141,8 @@ def _peeled(ref: RefRecord, found: Mapping[bytes, ObjectInfo]) -> RefRecord | No
 def _is_impossible(ref: RefRecord) -> bool:
     """Whether git makes no such ref."""
     if ref.target is not None:
+        if target_below_refs(ref) is not None:
+            return False
         return not is_root_ref(ref.target) and not (b"/" in ref.target and is_refname(ref.target))
     return ref.value is not None and not any(ref.value)
 

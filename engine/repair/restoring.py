@@ -17,11 +17,12 @@ from typing import Final, NamedTuple
 from engine import salvage
 from engine.errors import FormatError
 from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord
-from engine.fsck import branch_of_head
+from engine.fsck import branch_of_head, mistargeted_refs, target_below_refs
 from engine.merge import MergedTable
 from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, logged_refs
 from engine.repair.plan import Damage
 from engine.salvage import ref_item
+from engine.stack import is_of_repository
 from engine.table import Table
 
 _value = attrgetter("value")
@@ -82,6 +83,8 @@ def restored_refs(
     damages = [*damaged, *others]
     head: tuple[int | None, LastEntry] | None = None
     altered: Located | None = None
+    mistargeted: list[tuple[int, RefRecord]] = []  # symbolic refs, with what they named before
+    misplaced: list[tuple[int, RefRecord]] = []  # symbolic refs as well
     like_head: list[bytes] = []  # refs whose newest entry is that of HEAD: two are too many
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
@@ -94,9 +97,15 @@ def restored_refs(
                 made.add(number, RefRecord(name, deletion.update_index))
             for name, record in one.losses.misplaced.items():
                 if name not in one.losses.renamed and name not in one.losses.alike:
-                    made.add(number, _as_logged(one, record.replace(name=name)))
+                    ref = record.replace(name=name)
+                    if (target := target_below_refs(ref)) is not None:
+                        ref = RefRecord(name, ref.update_index, target=target)
+                    made.add(number, _as_logged(one, ref))
+                    misplaced += [(number, ref)] if ref.target is not None else []
             for name, record in one.losses.alike.items():
                 made.add(number, record.replace(name=name))
+            if one.salvaged is not None and is_of_repository(directory):
+                mistargeted += [(number, ref) for ref in mistargeted_refs(one.salvaged.table)]
         # What counts is looked at with all tables, but below the newest one there may be more.
         for number, source in enumerate(sources[:-1]):
             for _, located, log in logged_refs([source]) if inputs[number].losses is not None else ():
@@ -122,8 +131,11 @@ def restored_refs(
                     losses = inputs[at].losses
                     if losses is None or not losses.renamed.get(name):  # which had an id
                         unsure.add(at, ref)
-        if altered is not None and (target := _target_of_head(sources)) is not None:
-            made.add(altered[2], RefRecord(_HEAD, altered[1].update_index, target=target))
+        if altered is not None and (named := _target_of_head(sources)) is not None:
+            made.add(altered[2], RefRecord(_HEAD, altered[1].update_index, target=named))
+            mistargeted = [(at, ref) for at, ref in mistargeted if ref.name != _HEAD]
+        for at, ref in mistargeted:
+            made.add(at, ref)
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         tells_all = not any(one.losses.lost_logs for one in damages)
         branch = like_head[0] if tells_all and len(like_head) == 1 else b""
@@ -136,8 +148,12 @@ def restored_refs(
             for ref in table.refs():
                 if ref.name != branch and (had is None or ref.value in had):
                     supposed.add(at, ref)
+        tables = made.finish()
+        for at, ref in (*mistargeted, *misplaced):
+            if not _is_there(ref.target or b"", sources, tables):
+                supposed.add(at, ref)
         guesses = supposed.finish()
-        return {at: Restored(table, guesses.get(at)) for at, table in made.finish().items()}
+        return {at: Restored(table, guesses.get(at)) for at, table in tables.items()}
 
 
 def _target_of_head(sources: Sequence[OpenInputs]) -> bytes | None:
@@ -145,6 +161,18 @@ def _target_of_head(sources: Sequence[OpenInputs]) -> bytes | None:
     with suppress(FormatError):
         return branch_of_head(MergedTable([table for one in sources for table in one.tables]))
     return None
+
+
+def _is_there(name: bytes, sources: Sequence[OpenInputs], restored: Mapping[int, Table]) -> bool:
+    """Whether a ref is in the repaired stack; `restored` are the refs of each input that are.
+
+    Raises `FormatError`.
+    """
+    for at in reversed(range(len(sources))):
+        for table in (*([restored[at]] if at in restored else []), *sources[at].tables):
+            if (found := table.read_ref(name)) is not None:
+                return not found.is_deletion
+    return False
 
 
 def _is_renamed(one: Input, name: bytes) -> bool:

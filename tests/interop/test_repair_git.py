@@ -19,7 +19,7 @@ from engine.snapshot import restore
 from engine.table import Table
 from inspector.text import log_counts, unknown_refs
 from tests.engine.fsck.test_git_stacks import TRIAL, make_trial
-from tests.support.cli import run
+from tests.support.cli import ok, run
 from tests.support.findings import NOW, codes
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
@@ -387,6 +387,44 @@ def test_a_ref_with_its_name_below_refs_again_has_the_value_of_its_reflog_or_is_
     told = mend(repo.reftable, repository=find_repository(repo.path)).told
     assert told[b"refs/heads/late"] == ("restored" if logs else "doubtful")
     assert (known(repo.reftable)[b"refs/heads/late"] == commit) == logs
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+@pytest.mark.parametrize(
+    ("name", "target"), [("refs/remotes/o/HEAD", "refs/remotes/o/b"), ("HEAD", "refs/heads/b")]
+)
+@pytest.mark.parametrize("at", range(5))
+def test_what_a_symbolic_ref_names_is_below_refs_again_where_an_altered_byte_has_put_it_beside(
+    git: Git, tmp_path: Path, at: int, name: str, target: str, is_broken: bool
+) -> None:
+    """As with names: git has no such refs."""
+    repo = Layout(logs=False).init(git, tmp_path / "repo", auto_compaction=False)
+    [commit] = add_commits(repo, 1)
+    repo.git("update-ref", target, commit.hex())
+    repo.git("symbolic-ref", name, target)
+    before, path = ok("refs", repo.path).out, repo.reftable / listed(repo.reftable)[-1]
+    change_byte(path, path.read_bytes().index(target.encode()) + at, 0x80)
+    assert "value-altered" in errors(repo.reftable)
+    if is_broken:
+        change_byte(path, path.stat().st_size - 1)
+    assert mend(repo.reftable, repository=find_repository(repo.path)).told == {name.encode(): "restored"}
+    assert ok("refs", repo.path).out == before
+
+
+@pytest.mark.parametrize("field", ["name", "target"])
+def test_a_symbolic_ref_that_was_altered_is_doubtful_where_nothing_is_there_that_it_names(
+    git: Git, tmp_path: Path, field: str
+) -> None:
+    """What else of its record was altered, nothing tells."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    name, target = b"refs/remotes/o/HEAD", b"refs/remotes/o/b"
+    repo.git("symbolic-ref", name, target)
+    path = repo.reftable / listed(repo.reftable)[-1]
+    change_byte(path, path.read_bytes().index(name if field == "name" else target) + 1, 0x80)
+    told = mend(repo.reftable, repository=find_repository(repo.path)).told
+    assert told[name] == "doubtful"
+    assert ok("refs", repo.path).lines[-1] == b"ref: %s %s" % (target, name)
 
 
 @pytest.mark.parametrize("has_objects", [True, False])
