@@ -265,11 +265,26 @@ class _Planner(Draft):
         return [file for file in files if file.input is not None]
 
     def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:
-        """Whether a table that is not listed holds records of its own, but overlaps listed tables."""
+        """Whether a table that is not listed holds records of its own, but overlaps listed tables.
+
+        Unless it is known to have been made of these: it has all their records.
+        """
         if "table-unlisted-data" not in self.known.codes(file.file):
             return False
         low, high = file.readable.limits
-        return any(one.readable.limits[0] <= high and low <= one.readable.limits[1] for one in listed)
+        within = [one.readable for one in listed]
+        within = [one for one in within if one.limits[0] <= high and low <= one.limits[1]]
+        if not within:
+            return False
+        from engine.repair.originals import is_held
+
+        return not all(
+            low <= one.limits[0]
+            and one.limits[1] <= high
+            and one.limits != (low, high)
+            and is_held(self.known.path, [[file.readable]], one)
+            for one in within
+        )
 
     def _with_taken_up(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The tables chosen, and those that are to be taken up although nothing else speaks for them."""

@@ -1503,6 +1503,30 @@ def test_update_indexes_that_no_table_has_tell_nothing_where_the_list_has_lost_n
     assert (mended.told, damages(mended.plan)) == ({}, [])
 
 
+@pytest.mark.parametrize("is_same", [True, False], ids=["its own", "another history"])
+def test_a_compaction_of_a_listed_table_and_of_one_that_is_gone_takes_the_place_of_both(
+    tmp_path: Path, is_same: bool
+) -> None:
+    """An older list that was put back in part names what it was made of."""
+    tables = many(tmp_path)
+    before, second = state(tmp_path), tables[1].read_bytes()
+    with Stack.open(tmp_path, options()) as stack:
+        stack.compact(0, 2)
+    [merged, *_] = listed(tmp_path)
+    tables[1].write_bytes(second)
+    if not is_same:
+        tables[1].unlink()
+        write_table(tables[1], [RefRecord(NAMES[2], 2, oid(7))])
+    list_tables(tmp_path, [path.name for path in tables[1:]])
+    plan = plan_repair(tmp_path, now=NOW)
+    assert [step.file for step in plan.of(StepKind.TAKE_UP)] == [merged] * is_same
+    assert [step.file for step in plan.of(StepKind.LEAVE_OUT)] == [merged] * (not is_same)
+    if is_same:
+        mended = mend(tmp_path)
+        assert state(tmp_path) == before
+        assert (damages(mended.plan), errors(tmp_path)) == ([], [])
+
+
 # Tables under the names of others
 
 
