@@ -77,6 +77,16 @@ class Case:
         """Whether tables are gone with all that told of them, between others."""
         return len(self.evidence) > 1
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all tables are there as they were, whatever the list says, and whatever is beside them."""
+        paths = {name: self.made.directory / name for name in self.made.lists[-1]}
+        return all(
+            path.exists() and path.read_bytes() == self.made.tables[name] for name, path in paths.items()
+        ) and all(
+            self.made.tables[name] == (self.made.directory / name).read_bytes() for name in self.made.present
+        )
+
     def is_right(self, name: bytes, found: RefRecord | None) -> bool:
         """Whether a ref has the value that it had."""
         true = self.made.refs.get(name)
@@ -135,7 +145,7 @@ def require_end(case: Case, plan: RepairPlan) -> None:
 def repair_and_undo(case: Case) -> None:
     """See that a repair does and says what it has to, and can be undone."""
     directory = case.made.directory
-    before, sure = stack_contents(directory), case.sure()
+    before, sure, is_whole = stack_contents(directory), case.sure(), case.is_whole
     told = Told(plan_repair(directory, now=NOW))
     done = run("repair", "--apply", directory)
     with open_readable(directory) as stack:
@@ -148,6 +158,8 @@ def repair_and_undo(case: Case) -> None:
         name for name in wrong if told.may_know(case, name) and not (told.tells(name) and done.code == 1)
     }
     assert untold == set()
+    if is_whole:
+        assert wrong == set() or told.has_aside
     if REORDERING.isdisjoint(case.blows):
         assert wrong & sure - case.altered == set()
     require_end(case, told.plan)
