@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, Literal, NamedTuple
 
+from textual import on
 from textual.app import ReturnType
+from textual.events import DeliveryComplete
 from textual.notifications import Notification, SeverityLevel
 from textual.widgets._toast import ToastHolder
 
+from inspector.tui.keys import key_label
 from inspector.tui.keys_in_turn import KeysInTurnApp
 
 MOST_KEPT: Final = 100
@@ -61,6 +64,19 @@ class NoticesApp(KeysInTurnApp[ReturnType], Generic[ReturnType]):
         # At once, not by a message: the next one could not take its place before it is there.
         self._notifications.add(Notification(message, title, severity, seconds, markup=False))
         self._refresh_notifications()
+
+    def action_help_quit(self) -> None:
+        """Say how one leaves: ctrl+c copies, or does nothing. What Textual would say has markup in it."""
+        actions = {active.binding.action: key for key, active in reversed(self.active_bindings.items())}
+        key = actions.get("app.quit") or actions.get("quit")
+        if key is not None:
+            self.notify(f"Press {key_label(key)} to quit.", title="Do you want to quit?")
+
+    @on(DeliveryComplete)
+    def _picture_saved(self, event: DeliveryComplete) -> None:
+        event.prevent_default()  # Textual's words have markup in them, too
+        if event.name == "screenshot":
+            self.notify(str(event.path or "saved"), title="Screenshot")
 
     def clear_notifications(self) -> None:
         """Take away what was said, with the boxes around it."""

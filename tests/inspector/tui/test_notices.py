@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import DeliveryComplete
 from textual.pilot import Pilot
 from textual.widgets._toast import Toast, ToastHolder
 
@@ -67,6 +68,18 @@ def test_there_is_no_markup_in_what_is_said(stack: Path) -> None:
         text = "\n".join(shown_lines(pilot.app))
         assert "a branch called [bold]x[/] and [/bogus" in text
         assert "[red]" in text
+
+    inspect(stack, steps)
+
+
+def test_what_textual_says_is_said_without_its_markup(stack: Path, tmp_path: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "ctrl+c")
+        assert "Press q to quit." in "\n".join(shown_lines(pilot.app))
+        pilot.app.post_message(DeliveryComplete("key", tmp_path / "[b]x.svg", "screenshot"))
+        await settle(pilot)
+        (toast,) = screen.query(Toast)
+        assert toast.render().plain == f"Screenshot\n{tmp_path / '[b]x.svg'}"
 
     inspect(stack, steps)
 
