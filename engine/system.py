@@ -10,8 +10,10 @@ find, as it does with git there.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
+from contextlib import suppress
 from typing import Final
 
 POSIX: Final = "posix" in sys.builtin_module_names  # by which `os` goes, too
@@ -48,6 +50,19 @@ def heir(path: str) -> tuple[int, int] | None:
     if found.st_uid == 0:
         found = found if directory.st_uid == 0 else directory
     return found.st_uid, found.st_gid
+
+
+def owner_may_read(found: os.stat_result, directory: os.stat_result) -> bool:
+    """Whether the owner of a directory may read a file in it, by its owner and its mode."""
+    owner = directory.st_uid
+    if not POSIX or owner in {0, found.st_uid}:
+        return owner == 0 or bool(found.st_mode & stat.S_IRUSR)
+    import pwd
+
+    groups = {directory.st_gid}
+    with suppress(KeyError):
+        groups.update(os.getgrouplist(user_name(owner), pwd.getpwuid(owner).pw_gid))
+    return bool(found.st_mode & (stat.S_IRGRP if found.st_gid in groups else stat.S_IROTH))
 
 
 def user_name(number: int) -> str:

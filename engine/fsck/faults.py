@@ -44,9 +44,8 @@ class FaultKind(NamedTuple):
     @property
     def is_for_repair(self) -> bool:
         """Whether the wing `repair` has a step for it."""
-        return (
-            bool(self.fixes) and self.severity is not Severity.INFO and self.fixes not in (_SET_REF, _PERMIT)
-        )
+        is_others = self.fixes in (_SET_REF, _PERMIT, _GIVE)
+        return bool(self.fixes) and self.severity is not Severity.INFO and not is_others
 
     @property
     def costs_records(self) -> bool:
@@ -73,6 +72,7 @@ _SINGLE_ROOT = (
 _RENAME = ("give the table another name",)
 _TABLE = _REWRITE + _ASIDE
 
+_GIVE = ("give it to the owner of the directory (chown), or compact all tables as root, which does that",)
 _PERMIT = ("let this user read it (chmod, chown), or look as its owner (sudo)",)
 
 _ERROR, _WARNING, _INFO = Severity
@@ -133,6 +133,9 @@ _FAULTS = (
         "git fails with the same error", ("see to the disk", "set the table aside")),
     FaultKind("table-not-permitted", _ERROR, "This user may not read a table, by its owner and its mode. It "
         "may be sound.", f"run by this user, {_REFUSES}", _PERMIT),
+    FaultKind("owner-not-permitted", _WARNING, "The owner of the stack may not read a file of it, by the "
+        "file's owner and its mode: another user, such as root, has written it.",
+        "run by the owner, git shows no ref and exits 0", _GIVE),
     FaultKind("not-a-file", _ERROR, "What should be a table is no regular file.",
         "git fails to read it, or hangs", _ASIDE),
     FaultKind("table-link", _WARNING, "A table is a symbolic link: the file lies elsewhere, and may be "

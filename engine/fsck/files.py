@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse
 from engine.fsck.finding import Report
 from engine.fsck.frame import CheckedTable
 from engine.stack import is_of_repository, read_list_bytes
+from engine.system import owner_may_read, user_id, user_name
 
 if TYPE_CHECKING:
     from engine.stack import UnlistedFile
@@ -46,6 +48,7 @@ class ListedTables:
         for name in missing:
             code = "table-missing" if is_table_file(name) else "list-not-a-table"
             self.report.add(code, name, None, "listed in tables.list, but there is no such file")
+        _check_owner(directory, self.names, self.report)
 
     def _open(self, directory: str, name: str) -> bool:
         """Open a listed file, or report why that cannot be; False if it does not exist."""
@@ -94,6 +97,21 @@ def _check_list(directory: str, report: Report) -> list[ListLine]:
     if tables and not raw.strip(b"\n"):
         report.add("list-empty", TABLES_LIST, 0, f"the list names no table, but {present} here")
     return [line for line in listed.lines if line.fault in _OPENED]
+
+
+def _check_owner(directory: str, names: Sequence[str], report: Report) -> None:
+    """Report files that this user may read, but not the owner of the stack: root may have left them."""
+    stack = os.stat(directory)
+    if stack.st_uid == user_id():
+        return
+    for name in (TABLES_LIST, *names):
+        with suppress(OSError):
+            found = os.stat(os.path.join(directory, name))
+            if not owner_may_read(found, stack):
+                of, by = user_name(stack.st_uid), user_name(found.st_uid)
+                mode = f"{stat.S_IMODE(found.st_mode):03o}"
+                what = f"it belongs to {by} and has the mode {mode}; the directory belongs to {of}"
+                report.add("owner-not-permitted", name, None, what)
 
 
 def _raw_list(directory: str) -> bytes | None:

@@ -47,8 +47,9 @@ CREATED, MOVED = 2, 3
 """Which tables create the branches, and move them."""
 LOSING = {"table-missing", "table-unreadable", "not-a-file", "not-a-table"}
 """Of all others, nothing that git showed before is lost."""
-ELSEWHERE = {"compaction-due", "list-not-permitted", "table-not-permitted"}
-"""git compacts with the next write; who may read a table is its owner's to say (`test_not_permitted`)."""
+ELSEWHERE = {"compaction-due", "list-not-permitted", "table-not-permitted", "owner-not-permitted"}
+"""git compacts with the next write; who may read a table is its owner's to say (`test_not_permitted`), as
+whose it is (`test_owners`)."""
 
 
 def write_list(table: Path, change: Callable[[bytes], bytes]) -> None:

@@ -13,6 +13,7 @@ from typing import Never
 import pytest
 
 from engine import Stack, StackOptions
+from engine.fsck import Severity, fsck, quick_check
 from engine.snapshot import find_snapshot, take_snapshot
 from engine.snapshot.manifest import snapshots_directory
 from engine.stack import LockFile, TemporaryTable
@@ -203,3 +204,28 @@ def test_a_lock_and_a_temporary_table_are_given_away_before_they_have_their_name
     with LockFile(str(place / "tables.list")), TemporaryTable(place, "0x1-0x1-1", None):
         assert owners(place).keys() == {THEIRS}
     os.chown(place, 0, 0)
+
+
+def test_a_check_tells_what_the_owner_cannot_read_and_a_compaction_gives_it_back(theirs: Repository) -> None:
+    """As `sudo git` leaves it under a strict umask: to its owner, the repository looks empty."""
+    stack, code = theirs.reftable, "owner-not-permitted"
+    newest = listed(stack)[-1]
+    assert code not in [one.code for one in fsck(stack)]
+    for name in (newest, "tables.list"):
+        os.chown(stack / name, 0, 0)
+    found = [one for one in fsck(stack) if one.code == code]
+    assert [(one.file, one.severity) for one in found] == [
+        ("tables.list", Severity.WARNING),
+        (newest, Severity.WARNING),
+    ]
+    assert "it belongs to root and has the mode 640; the directory belongs to user 12345" in found[1].message
+    assert code in [one.code for one in quick_check(stack).findings]
+    with pytest.raises(PermissionError):
+        refs_of_owner(stack)
+    (stack / newest).chmod(0o644)  # for all
+    os.chown(stack / "tables.list", 0, GROUP)  # for the group of the directory
+    assert code not in [one.code for one in fsck(stack)]
+    os.chown(stack / "tables.list", 0, 0)
+    ok("compact", theirs.path)
+    assert code not in [one.code for one in fsck(stack)]
+    assert refs_of_owner(stack)
