@@ -113,23 +113,27 @@ def _is_part(directory: Path, one: Input, made: Input) -> bool:
     return found
 
 
-def is_held(directory: Path, stack: Sequence[Sequence[Input]], one: Input) -> bool:
+def is_held(
+    directory: Path, stack: Sequence[Sequence[Input]], one: Input, *, drops_deletions: bool = True
+) -> bool:
     """Whether a stack of tables, each made of some inputs, has all records of another one, as new or newer.
 
-    Raises as `ref_outcomes` does.
+    Of what is deleted it need have nothing where it `drops_deletions`, as no table is older. Raises as
+    `ref_outcomes` does.
     """
     tables, own = [OpenInputs(directory, inputs) for inputs in stack], [OpenInputs(directory, [one])]
     for were, are in side_by_side(located_refs(own), located_refs(tables), located_name):
         has = {name: record for name, record, _ in are}
         for name, record, _ in were:
-            other = has.get(name, record if record.is_deletion else None)
+            other = has.get(name, record if record.is_deletion and drops_deletions else None)
             if other is None or (other != record and other.update_index <= record.update_index):
                 return False
     for entries, others in side_by_side(all_logs(own), all_logs(tables), item_key):
         tails = {item[0]: _tail(item) for item in others}
         for item in entries:
-            tail = tails.get(item[0], (DELETION, b""))
-            if tail[0] != DELETION if item[3] == DELETION else tail != _tail(item) or item[0] not in tails:
+            tail = tails.get(item[0])
+            is_gone = item[3] == DELETION and (drops_deletions if tail is None else tail[0] == DELETION)
+            if not is_gone and tail != _tail(item):
                 return False
     return True
 

@@ -278,11 +278,12 @@ class _Planner(Draft):
             return False
         from engine.repair.originals import is_held
 
+        is_oldest = all(low <= one.readable.limits[0] for one in listed)
         return not all(
             low <= one.limits[0]
             and one.limits[1] <= high
             and one.limits != (low, high)
-            and is_held(self.known.path, [[file.readable]], one)
+            and is_held(self.known.path, [[file.readable]], one, drops_deletions=is_oldest)
             for one in within
         )
 
