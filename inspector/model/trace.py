@@ -194,6 +194,8 @@ def _follow_shared(
     """The chain on through the stack that all worktrees share, as far as that can be read now."""
     try:
         shared = find_repository(view.directory, git=None).stacks[0].directory
+        if shared.samefile(view.directory):  # what `commondir` names is no repository
+            return chain, "shared", None
         with open_readable(shared, StackOptions(hash_id=view.hash_id)) as stack:
             rest, end, error = _follow(stack.merged, chain[-1].name)
             if end == "missing" and stack.faults:
