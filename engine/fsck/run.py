@@ -36,7 +36,7 @@ from engine.fsck.values import has_symref
 from engine.fsck.whole_stack import RefCheck
 from engine.merge import MergedTable
 from engine.progress import Progress, ProgressCallback
-from engine.stack import StackOptions, is_of_repository, unlisted_files
+from engine.stack import StackOptions, is_of_repository, require_stack, unlisted_files
 
 if TYPE_CHECKING:
     from engine.git import Repository
@@ -57,14 +57,14 @@ def fsck(
 
     `options` may state the hash function that the repository wants. `now` is the time, in seconds since 1970,
     that the age of locks counts up to. Where a value is in doubt, git is asked whether the `repository` has
-    the object. Raises `OSError` when there is no such directory or it cannot
-    be listed; while it runs, only what `progress` raises, and an `OSError` of the whole process (too many
-    open files).
+    the object. Raises `RepositoryError` for a directory of other things, and `OSError` when there
+    is none or it cannot be listed; while it runs, only what `progress` raises, and an `OSError` of the whole
+    process (too many open files).
     """
     path = os.fspath(directory)
     if not stat.S_ISDIR(os.stat(path).st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "a stack is a directory", path)
-    os.listdir(path)
+    require_stack(path)
     now = time.time() if now is None else now
     return _Run(path, options or StackOptions(), progress, now, repository).told()
 

@@ -41,6 +41,7 @@ from engine.stack import (
     StackOptions,
     is_of_repository,
     read_list_bytes,
+    require_stack,
 )
 from engine.table import Table
 
@@ -198,10 +199,14 @@ def open_readable(
 ) -> ReadableStack:
     """Open what can be read of the stack in `directory`, whatever its files hold.
 
-    With `names`, these are its tables, whatever lists them: those of a snapshot. Raises `OSError` when there
-    is no such directory, when it cannot be listed, or when no more files can be opened, and nothing else.
+    With `names`, these are its tables, whatever lists them: those of a snapshot. Raises `RepositoryError` for
+    a directory of other things; `OSError` when there is no such directory, when it cannot be listed, or when
+    no more files can be opened; and nothing else.
     """
-    return ReadableStack(directory, options or StackOptions(), names)
+    stack = ReadableStack(directory, options or StackOptions(), names)
+    if names is None and not stack.tables:
+        require_stack(directory)
+    return stack
 
 
 def _whatever_is_there(path: str, options: StackOptions, names: Sequence[str] | None = None) -> _Contents:

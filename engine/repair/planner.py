@@ -83,9 +83,10 @@ def plan_repair(
     although they are not listed, where their update indexes place them. With a `repository`, its objects are
     asked for, and, where that `mends_around` and the whole stack is repaired, its own files are mended as
     well. `now` is in seconds since 1970.
-    Raises `ApiError` for names of no table, and of one to be taken up that cannot be read, `FormatError` when
-    the list is no file, so that nothing can take its place, `OutdatedError` when others change the stack
-    faster than it can be looked at, `OSError`, and what `progress` raises.
+    Raises `RepositoryError` for a directory of other things, `ApiError` for names of no table, and of one to
+    be taken up that cannot be read, `FormatError` when the list is no file, so that nothing can take its
+    place, `OutdatedError` when others change the stack faster than it can be looked at, `OSError`, and what
+    `progress` raises.
     """
     path = Path(directory)
     now = time.time() if now is None else now

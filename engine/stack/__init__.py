@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         StackDirectory as StackDirectory,
         is_of_repository as is_of_repository,
         read_list_bytes as read_list_bytes,
+        require_stack as require_stack,
     )
     from engine.stack.durable import (
         hand_over as hand_over,
@@ -86,7 +87,8 @@ else:
             "cleaning": "CleanPlan StaleFile remove_stale_lock",
             "coverage": "covers merged_ranges",
             "directory": (
-                "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES StackDirectory is_of_repository read_list_bytes"
+                "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES StackDirectory is_of_repository read_list_bytes "
+                "require_stack"
             ),
             "durable": "hand_over make_alike make_directory sync_directory sync_file write_file",
             "following": "Resolved follow",

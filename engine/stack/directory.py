@@ -274,18 +274,9 @@ class StackDirectory(Closing):
         return lock
 
     def require_stack(self) -> None:
-        """Raise `RepositoryError` for a directory that has files, but none of a stack.
-
-        Taken for an empty stack, it would hide all that the stack which was meant holds.
-        """
-        inside = [] if self._list_status is not None else os.listdir(self.path)
-        if not inside or any(name.startswith((TABLES_LIST, "0x")) for name in inside):
-            return
-        for stack in ("reftable", ".git/reftable", "../reftable"):
-            path = os.path.normpath(self.file(stack))
-            if os.path.isdir(path) and not os.path.samefile(path, self.path):
-                raise RepositoryError(f"{self.path} is no stack: the stack of its repository is {path}")
-        raise RepositoryError(f"{self.path} is no stack; `find_repository` finds that of a repository")
+        """As the function, which is not asked where a list was read."""
+        if self._list_status is None:
+            require_stack(self.path)
 
     def require_list(self, *, locked: bool = False) -> None:
         """Raise `FormatError` for a list that is missing or empty although there are tables, or should be.
@@ -307,8 +298,7 @@ class StackDirectory(Closing):
         what = "names no table" if os.path.lexists(self.list_path) else "is missing"
         if has_tables:
             raise FormatError(TABLES_LIST, None, f"{what}, but there are tables")
-        if os.path.basename(os.path.abspath(self.path)) != "reftable":
-            self.require_stack()  # another directory of the repository
+        self.require_stack()  # or another directory of the repository
         raise FormatError(TABLES_LIST, None, LOST_WITH_ALL_TABLES)
 
     def _is_left(self, name: str) -> bool:
@@ -364,6 +354,24 @@ class StackDirectory(Closing):
         """Load the list that was just installed, with tables that are open already."""
         sync_directory(self.path)
         self.load(added)
+
+
+def require_stack(directory: str | os.PathLike[str]) -> None:
+    """Raise `RepositoryError` for a directory that has files, but none of a stack; and `OSError`.
+
+    Taken for an empty stack, it would hide all that the stack which was meant holds. That of a repository has
+    lost its files.
+    """
+    path, inside = os.fspath(directory), os.listdir(directory)
+    if not inside or any(name.startswith((TABLES_LIST, "0x")) or name.endswith(".ref") for name in inside):
+        return
+    if os.path.basename(os.path.abspath(path)) == "reftable" and is_of_repository(path):
+        return
+    for stack in ("reftable", ".git/reftable", "../reftable"):
+        meant = os.path.normpath(os.path.join(path, stack))
+        if os.path.isdir(meant) and not os.path.samefile(meant, path):
+            raise RepositoryError(f"{path} is no stack: the stack of its repository is {meant}")
+    raise RepositoryError(f"{path} is no stack; `find_repository` finds that of a repository")
 
 
 def is_of_repository(directory: str | os.PathLike[str]) -> bool:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from engine.errors import FormatError
+from engine.errors import FormatError, RepositoryError
 from engine.format import RefRecord
+from engine.fsck import fsck
 from engine.git import find_repository
+from engine.readable import open_readable
+from engine.repair import plan_repair
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository
 from tests.support.handmade import overwrite
 from tests.support.objects import add_commits
-from tests.support.repairs import mend
+from tests.support.repairs import errors, mend
 from tests.support.stacks import list_tables, listed
 from tests.support.tables import stack_files
 
@@ -69,6 +73,23 @@ def test_a_lost_list_is_an_error_to_fsck_and_told_by_readers(
     done = run("refs", repo.path)
     assert done.code == 3
     assert "tables.list" in done.err
+
+
+@pytest.mark.parametrize("work", [fsck, plan_repair, open_readable])
+def test_a_repository_in_the_place_of_its_stack_is_no_empty_stack(
+    repo: Repository, work: Callable[[Path], object]
+) -> None:
+    """Broken as it is, nothing would be said of it. The stack itself may have lost all but other files."""
+    repo.commit()
+    for damage in (lambda _: None, remove_list, remove_all):
+        damage(repo.reftable)
+        for place in (repo.path, repo.git_dir, repo.git_dir / "objects"):
+            with pytest.raises(RepositoryError, match=re.escape(str(repo.reftable))):
+                work(place)
+        work(repo.reftable)
+    (repo.reftable / "notes").touch()
+    assert errors(repo.reftable) == ["stack-lost"]
+    work(repo.reftable)
 
 
 def test_git_begins_a_lost_stack_anew_as_the_advice_says(repo: Repository) -> None:

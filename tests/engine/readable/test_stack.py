@@ -368,6 +368,7 @@ def test_what_is_no_directory_is_an_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         open_readable(tmp_path / "file")
+    (tmp_path / "file").unlink()
     with open_readable(tmp_path) as stack:
         assert (stack.tables, stack.faults) == ((), ())
 
