@@ -111,9 +111,30 @@ class _Work:
         tables = tuple(table.name for table in plan.tables)
         if not self._steps:
             return RepairResult(tables, (), None)
+        if plan.is_unlocking:
+            settled = self._unlock()
+            return RepairResult(tables, tuple(self._removed), settled)
         self._require_unchanged()
         settled = self._repair_stack() if any(not step.kind.is_around for step in self._steps) else None
         return RepairResult(tables, tuple(self._removed), self._mend_around(settled))
+
+    def _unlock(self) -> Snapshot | None:
+        """Remove locks and nothing else: others may go on with the stack, whose list needs no lock for it.
+
+        Behind a snapshot that is kept: the owner of a lock may be a process that cannot be seen from here.
+        """
+        locks = self._files(StepKind.REMOVE_LOCK)
+        self._require_unchanged(locks)
+        taken = self._take(kept=True)
+        before = taken.list_bytes() or b""
+        try:
+            for name in locks:
+                self._remove_lock(name)
+        finally:
+            taken = taken._replace(unlocked=tuple(self._removed))
+            after = before if self._removed else None
+            settled = settle(self._path, taken, self._now, after, when_unchanged=True)
+        return settled
 
     def _mend_around(self, snapshot: Snapshot | None) -> Snapshot | None:
         """Mend the repository around the stack; what a HEAD held goes into a snapshot."""
@@ -216,14 +237,16 @@ class _Work:
 
     # Guards
 
-    def _require_unchanged(self) -> None:
-        """Raise `OutdatedError` unless list and files are those that the plan was made for."""
+    def _require_unchanged(self, names: Sequence[str] | None = None) -> None:
+        """Raise `OutdatedError` unless list and files, or these alone, are those that the plan is for."""
         changed = [
             before[0]
             for before in self._plan.files
-            if before[0] not in self._removed and trace(self._path, before[0]) != before
+            if before[0] not in self._removed
+            and (names is None or before[0] in names)
+            and trace(self._path, before[0]) != before
         ]
-        if not changed and read_list_bytes(self._path) != self._plan.list_before:
+        if names is None and not changed and read_list_bytes(self._path) != self._plan.list_before:
             changed = [TABLES_LIST]
         if changed:
             raise OutdatedError(self.file(changed[0]), "is not what it was when the repair was planned")

@@ -176,6 +176,11 @@ class RepairPlan(NamedTuple):
         return not any(step.is_done(force=False) for step in self.steps)
 
     @property
+    def is_unlocking(self) -> bool:
+        """Whether locks are all that goes: what others do with the stack meanwhile is nothing to that."""
+        return bool(self.steps) and all(step.kind is StepKind.REMOVE_LOCK for step in self.steps)
+
+    @property
     def replaced(self) -> list[str]:
         """The files whose records come into tables of other names or bytes."""
         return [name for table in self.tables if not table.is_kept for name in table.files]

@@ -17,7 +17,7 @@ from engine.git import Repository, find_repository
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, StepKind, plan_repair, table_files
-from engine.stack import LIST_LOCK, LOCK_SUFFIX, TABLES_LIST
+from engine.stack import LOCK_SUFFIX
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
 from inspector.actions.workplace import Workplace, word
 from inspector.rows import OutcomeRows
@@ -176,15 +176,19 @@ class RepairAction(Action[PlannedRepair]):
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, warnings=removed, is_noop=True, locked=())
-        for kept, outcomes in repair.judged_refs(plan, progress):
-            self.store.add(outcomes, kept)
-        counts, gaps, logs = self.store.counts, gap_lines(plan), repair.log_outcomes(plan, progress)
+        if self.is_unlocking:  # others may go on meanwhile, with tables that the plan does not know
+            logs = self._all_kept(progress)
+        else:
+            for kept, outcomes in repair.judged_refs(plan, progress):
+                self.store.add(outcomes, kept)
+            logs = repair.log_outcomes(plan, progress)
+        counts, gaps = self.store.counts, gap_lines(plan)
         refs = [ref_losses(counts, plan)] if counts[Outcome.LOST] or gaps else []
         # Of these, too, a value is lost, or may be.
         refs += [f"{counts[kind]:,} {kind}" for kind in (Outcome.REVIVED, Outcome.DOUBTFUL) if counts[kind]]
         losses = [f"refs: {', '.join(refs)}"] if refs else []
         losses += [log_counts(logs, plan)] if logs.lost or logs.may_be_lost else []
-        aside = aside_text(repair.changes_aside(plan, progress))
+        aside = "" if self.is_unlocking else aside_text(repair.changes_aside(plan, progress))
         losses += [aside] if aside else []
         endangers = gaps or any(counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED))
         made = PlannedRepair(plan, logs, "; ".join(losses), gone, GC_WARNING if endangers else "", aside)
@@ -210,7 +214,7 @@ class RepairAction(Action[PlannedRepair]):
             ),
             is_noop=not steps,
             typed=self._typed(plan, counts[Outcome.LOST]),
-            locked=(TABLES_LIST,) if self.is_unlocking and LIST_LOCK not in self.only else (),
+            locked=(),
         )
 
     def _all_kept(self, progress: ProgressCallback) -> LogOutcomes:

@@ -41,7 +41,7 @@ from engine.repair import (
 )
 from engine.salvage import Gap
 from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
-from engine.stack import Stack, StackOptions, TemporaryTable, remove_stale_lock
+from engine.stack import LockFile, Stack, StackOptions, TemporaryTable, remove_stale_lock
 from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
@@ -1039,6 +1039,29 @@ def test_a_lock_alone_can_be_removed_whatever_else_is_damaged(
     assert done.removed == ("tables.list.lock",)
     del before["tables.list.lock"]
     assert stack_files(directory) == before
+
+
+def test_a_lock_alone_is_removed_while_others_go_on_with_the_stack(directory: Path) -> None:
+    """Even while the list is locked, and when the tables of the plan are gone: it is about none of them."""
+    name = listed(directory)[0]
+    path = lock(directory, name)
+    os.utime(path, (NOW - 7200, NOW - 7200))
+    plan = plan_repair(directory, tables=[path.name], now=NOW)
+    path.rename(directory / "aside")
+    with Stack.open(directory) as others:
+        others.compact_all()
+    (directory / "aside").rename(path)
+    os.utime(path, (NOW - 7200, NOW - 7200))
+    now = listed(directory)
+    assert name not in now
+    with LockFile(str(directory / "tables.list")):
+        done = repair(directory, plan, now=NOW)
+    assert done.removed == (path.name,)
+    assert not path.exists()
+    assert listed(directory) == now
+    assert done.snapshot is not None
+    assert (done.snapshot.unlocked, done.snapshot.kept) == ((path.name,), True)
+    assert done.snapshot.tables == tuple(now)
 
 
 def test_a_new_name_is_no_file_and_no_line_of_the_list(directory: Path) -> None:
