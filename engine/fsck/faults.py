@@ -44,8 +44,13 @@ class FaultKind(NamedTuple):
     @property
     def is_for_repair(self) -> bool:
         """Whether the wing `repair` has a step for it."""
-        is_others = self.fixes in (_SET_REF, _PERMIT, _GIVE)
+        is_others = self.fixes in (_SET_REF, _SET_HEAD, _PERMIT, _GIVE)
         return bool(self.fixes) and self.severity is not Severity.INFO and not is_others
+
+    @property
+    def is_of_head(self) -> bool:
+        """Whether HEAD is to be written: which branch it names, only the user knows."""
+        return self.fixes == _SET_HEAD
 
     @property
     def costs_records(self) -> bool:
@@ -90,6 +95,7 @@ _VERIFY = "`git refs verify` says"
 _NO_REPOSITORY = "git says that this is no git repository"
 _ALTERED = "git takes the value of the ref, and dies where there is no such object"
 _SET_REF = ("write or delete the ref (add)",)
+_SET_HEAD = ("write HEAD as a symbolic ref to a branch (add)",)
 _BEGIN_ANEW = f"{HOW_TO_BEGIN_ANEW[0].upper()}{HOW_TO_BEGIN_ANEW[1:]}."
 _NO_OBJECTS = "git never reads the object section; JGit"
 
@@ -317,10 +323,10 @@ _FAULTS = (
     FaultKind("symref-outside", _INFO, "A symbolic ref names something that is neither below refs/ nor a ref "
         "like HEAD.", f"{_VERIFY} symrefTargetIsNotARef"),
     FaultKind("head-missing", _ERROR, "The stack of a repository has no HEAD.",
-        "git fails wherever it wants the current branch", _SET_REF),
+        "git fails wherever it wants the current branch", _SET_HEAD),
     FaultKind("head-target", _ERROR, "HEAD is a symbolic ref to something else than a branch.",
         f"git commits to what is no branch, or takes this for no repository; {_VERIFY} badHeadTarget",
-        _SET_REF),
+        _SET_HEAD),
     FaultKind("ref-id-null", _ERROR, "A ref has the null object id, which stands for no object.",
         f"{_BROKEN}; {_VERIFY} badRefOid", _SET_REF),
 )

@@ -11,6 +11,7 @@ applying take as long as they take: callers run them in a thread. May import `mo
     cleaning      clean
     adding, ref_form
                   update-ref commands as one transaction; one change of a ref as a form has it
+    head          the branch that HEAD most likely named, and the command that writes it
     repairing     repairing, and removing locks
     undoing       going back to a snapshot; keeping and removing snapshots
     trouble       what an error means, and what to do about it; locks in the way
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from inspector.actions.cleaning import CleanAction
     from inspector.actions.compacting import CompactAction, TableRange
     from inspector.actions.expiring import ExpireAction
+    from inspector.actions.head import branch_for_head, command_for_head
     from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
     from inspector.actions.repairing import PlannedRepair, RepairAction
     from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
@@ -49,6 +51,7 @@ else:
             "cleaning": "CleanAction",
             "compacting": "CompactAction TableRange",
             "expiring": "ExpireAction",
+            "head": "branch_for_head command_for_head",
             "ref_form": "FormKind RefForm name_field value_field",
             "repairing": "PlannedRepair RepairAction",
             "trouble": "Trouble explain lock_words seen_locks",

@@ -252,7 +252,7 @@ class RepairAction(Action[PlannedRepair]):
             lines.append(f"{counted(len(done.tables), 'table')}: the repaired stack")
             lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
-        warnings = tuple(f"left: {safe_name(one.file)}: {safe_message(one.message)}" for one in errors[:3])
+        warnings = tuple(f"left: {_where(one)}{safe_message(one.message)}" for one in errors[:3])
         warnings += (plan.made.gc,) if plan.made.gc else ()
         kept = done.snapshot.lost if done.snapshot is not None and mended else None
         is_kept = kept is not None and any(kept.glob("HEAD-*"))
@@ -326,6 +326,11 @@ class RepairAction(Action[PlannedRepair]):
                 )
             else:
                 yield f"{held}. That step is left out; ! adds it."
+
+
+def _where(finding: Finding) -> str:
+    """The file of a finding; nothing for one that is of the whole stack."""
+    return f"{safe_name(finding.file)}: " if finding.file else ""
 
 
 def _forced(made: RepairPlan) -> list[Step]:

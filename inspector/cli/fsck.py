@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import click
 
+from engine.errors import ReftableError
 from engine.fsck import Finding, Severity, by_cause, check_repository
 from engine.git import StackLocation
 from engine.progress import ProgressCallback
-from inspector.actions import Workplace, command
+from inspector.actions import Workplace, command, command_for_head
 from inspector.cli.findings import finding_fields, lost_stack
 from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
@@ -77,10 +79,15 @@ def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[
     if len(stacks) > 1:
         note(f"{len(stacks)} stacks checked: {', '.join(map(safe_name, stacks))}")
     ill = next((item for item in found if item[1][0].fault.is_for_repair), None)
+    headless = next((item for item in found if item[1][0].fault.is_of_head), None)
     if ill is not None:
         name = ill[0]  # what surrounds the stacks is repaired with the one that the path leads to
         there = workplace if name is None else workplace.at(stacks[name].directory)
         note(f"what a repair would do: {command('repair', (), there.arguments)}")
+    elif headless is not None and (name := headless[0]) is not None:
+        there = workplace.at(stacks[name].directory)
+        with suppress(OSError, ReftableError):  # what keeps the refs from being read is told as a finding
+            note(f"what writes HEAD: {command_for_head(there, headless[1][0])}")
 
 
 def _lines(stack: str | None, group: Sequence[Finding], *, is_one_of_many: bool) -> Iterator[str]:

@@ -254,6 +254,8 @@ def _of_finding(finding: Finding, view: StackView | None) -> Iterator[Place]:
         yield PlanPlace("unlock", (name,))
     elif finding.fault.is_for_repair:
         yield PlanPlace("repair")
+    elif finding.fault.is_of_head:
+        yield PlanPlace("head")
     if is_table:
         yield from (FilePlace(name), FilePlace(name, "logs"))
     if (cause := finding.cause) is not None:

@@ -95,7 +95,7 @@ class CompactionPlace:
     """What the rule says about the stack as it is now."""
 
 
-PlanKind = Literal["repair", "unlock", "compact", "clean", "undo"]
+PlanKind = Literal["repair", "unlock", "compact", "clean", "undo", "head"]
 
 
 class PlanPlace(NamedTuple):
@@ -169,6 +169,8 @@ def _change(change: PlanKind, files: tuple[str, ...], snapshot: str) -> str:
             return "removes what is left over"
         case "undo":
             return "goes back to the snapshot" if snapshot else "goes back"
+        case "head":
+            return "writes HEAD, by the form for it"
 
 
 def file_words(name: str) -> str:

@@ -19,7 +19,11 @@ _CHECKED_CHARACTERS: Final = 32768
 
 
 class AddScreen(FormScreen):
-    """Changes refs of a stack with object ids of `hash_id`. `ref` is what the form begins with."""
+    """Changes refs of a stack with object ids of `hash_id`.
+
+    The form begins with `ref`, as it is; or with HEAD, to be written as a symbolic ref to the branch `head`,
+    which is empty where only the user knows it.
+    """
 
     HELP = """
     A transaction changes refs, all of them or none, and is written as one table on top of the stack. It also
@@ -46,7 +50,13 @@ class AddScreen(FormScreen):
     """
 
     def __init__(
-        self, workplace: Workplace, journal: Journal, hash_id: HashId, *, ref: RefRecord | None = None
+        self,
+        workplace: Workplace,
+        journal: Journal,
+        hash_id: HashId,
+        *,
+        ref: RefRecord | None = None,
+        head: bytes | None = None,
     ) -> None:
         self._hash_id = hash_id
         self._mode: Choice[Literal["ref", "commands"]] = Choice(
@@ -56,8 +66,10 @@ class AddScreen(FormScreen):
         kind: FormKind = "create"
         if ref is not None and not ref.is_deletion:
             kind = "update" if ref.target is None else "symref"
+        elif head is not None:
+            kind = "symref"
         self._kind: Choice[FormKind] = Choice(kinds, chosen=kind, id="kind")
-        self._given = ref
+        self._given, self._head = ref, head
         self._ref = Input(placeholder="e.g. refs/heads/topic", compact=True, id="name")
         self._new = Input(compact=True, id="new")
         self._old = Input(placeholder="any", compact=True, id="old")
@@ -88,6 +100,10 @@ class AddScreen(FormScreen):
         if ref is not None:
             self._ref.value = name_field(ref.name)
             self._old.value = value_field(ref)
+            self._new.focus()
+        elif self._head is not None:
+            self._ref.value = "HEAD"
+            self._new.value = name_field(self._head) if self._head else ""
             self._new.focus()
 
     def _form(self) -> RefForm:

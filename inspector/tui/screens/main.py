@@ -343,6 +343,10 @@ class MainScreen(NavigableScreen):
                 self._act(screens.RepairScreen(self._workplace, self._journal, locks=place.files))
             case "clean":
                 self.action_clean()
+            case "head":
+                self._jobs.start(
+                    "head", lambda _job: actions.branch_for_head(self._workplace), self._write_head
+                )
             case "undo":
                 self._act(
                     screens.ActionScreen(
@@ -356,6 +360,10 @@ class MainScreen(NavigableScreen):
                     self.notify("These tables are not there any more.", severity="warning")
                 else:
                     self.compact(range(found[0], found[-1] + 1))
+
+    def _write_head(self, branch: bytes | None) -> None:
+        hash_id = self._session.view.hash_id
+        self._change(screens.AddScreen(self._workplace, self._journal, hash_id, head=branch or b""))
 
     def action_journal(self) -> None:
         """Show what was done, and the command lines for it."""
