@@ -1,10 +1,10 @@
 """What is known of the health of a stack: findings, where they come from, and what they add up to.
 
 Findings have two sources. `findings_at_hand` needs nothing but what is known anyway: the headers of the
-tables and the files beside them. A check (`diagnose`, by its type `Check`) looks at the stack from its list
-to its last byte, and at the repository around it, once it is asked for. `Health` keeps what both have told,
-and forgets what is not true any more: findings of tables that are gone, and, when the stack is another one,
-those of the list.
+tables, the damage that reading them has met, and the files beside them. A check (`diagnose`, by its type
+`Check`) looks at the stack from its list to its last byte, and at the repository around it, once it is asked
+for. `Health` keeps what both have told, and forgets what is not true any more: findings of tables that are
+gone, and, when the stack is another one, those of the list.
 
 Nothing here raises for wrong bytes, and nothing writes.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
@@ -26,11 +26,11 @@ from engine.fsck import (
     check_order,
     finding_of,
 )
-from engine.readable import OpenError
+from engine.readable import OpenError, ReadableTable
 from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.model.check import due_finding
-from inspector.text import counted
+from inspector.text import counted, loss_text
 
 if TYPE_CHECKING:
     from inspector.model.view import StackView
@@ -130,7 +130,15 @@ class Health:
         # What a check has found of a file says more than what is known without one.
         told = {one.file for one in found if one.file not in self._positions}
         same = {(one.code, one.file) for one in found}
-        return [one for one in at_hand if one.file not in told and (one.code, one.file) not in same]
+        # So it does of damage that reading has met, which may be another kind of fault to it.
+        errors = {one.file for one in found if one.severity is Severity.ERROR}
+        return [
+            one
+            for one in at_hand
+            if one.file not in told
+            and (one.code, one.file) not in same
+            and not (one.code == _MET and one.file in errors)
+        ]
 
     def _count(self, finding: Finding) -> None:
         self._numbers[finding.severity] += finding.cause is None
@@ -217,13 +225,17 @@ class Health:
 
 # What is known without reading.
 
+_MET: Final = "block-damaged"
+"""What damage that reading has met is, as long as no check has told what kind of fault it is."""
+
 
 def findings_at_hand(
     tables: Sequence[Table], suggested: range, policy: str, unlisted: Iterable[UnlistedFile]
 ) -> list[Finding]:
-    """What headers and the files beside the tables tell.
+    """What headers, the files beside the tables, and the damage that reading has met tell.
 
-    `suggested` are the positions that auto-compaction under `policy` would merge, empty for none.
+    Tables that do not open are left out: of these, a check tells more. `suggested` are the positions that
+    auto-compaction under `policy` would merge, empty for none.
     """
     found = [finding_of(file) for file in unlisted]
     # Each table once, as fsck has it: that the list repeats one is another finding.
@@ -233,6 +245,12 @@ def findings_at_hand(
             what = f"update indexes from {low} to {high}"
             found.append(Finding(FAULTS["limits-reversed"], name, None, what))
     found += check_order(list(limits.items()))
+    for table in tables:
+        if not isinstance(table, ReadableTable) or table.fault is not None or table.losses is None:
+            continue
+        if isinstance(first := table.loss(), FormatError):
+            what = f"{first.reason} ({loss_text(table.losses)})"
+            found.append(Finding(FAULTS[_MET], table.name, first.offset, what))
     return [*map(Causes().told, found), *due_finding(tables, suggested, policy)]
 
 

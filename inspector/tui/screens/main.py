@@ -36,7 +36,7 @@ from inspector.tui.widgets.virtual_list import ColumnTitles
 _UNDO: Final = "Undo…"
 
 _FIRST_LOOKS: Final = 10
-"""Looks at the stack, twice a second, until which what stops git is shown by itself."""
+"""Looks at the stack, twice a second, up to which what stops git is shown by itself, if not longer."""
 
 
 class MainScreen(NavigableScreen):
@@ -52,6 +52,9 @@ class MainScreen(NavigableScreen):
     _asked_early: screens.RepairScreen | None = None
     """The plan that was asked for until then."""
 
+    _is_opening = True
+    """Whether these are the first moments: at least until all refs and logs are read, which meets damage."""
+
     async def on_mount(self) -> None:
         """Give the keys to what matters first."""
         await self._show_tab(self._shown_first)
@@ -62,6 +65,12 @@ class MainScreen(NavigableScreen):
             self._awaits_first_check = True
             self.call_after_refresh(self.check_again)
 
+    def _look(self) -> None:
+        view = self._session.view
+        is_read = view.refs.complete and view.logs.complete and not self._jobs.running("session")
+        self._is_opening &= self._ticks < _FIRST_LOOKS or not is_read
+        super()._look()
+
     async def on_health_pane_changed(self) -> None:
         """Do what waits for something to be known."""
         await self._lead_to_health()
@@ -69,7 +78,7 @@ class MainScreen(NavigableScreen):
 
     async def _lead_to_health(self) -> None:
         """Show first what stops git, when that is found in the first moments and nothing was pressed."""
-        if self._ticks > _FIRST_LOOKS or not self._health_known.stops_git:
+        if not (self._is_opening and self._health_known.stops_git):
             return
         is_as_opened = (
             self.app.screen is self

@@ -217,7 +217,8 @@ class StackScreen(Screen[None], EvenLines):
             self._health_known.look(view, self._unlisted)
             counts = self._health_known.counts()
             if counts.errors or counts.warnings:
-                self._pane("health")  # which tells of them
+                self._pane("health")  # which tells of them where it is shown
+                self.post_message(widgets.HealthPane.Changed())
         self._damage = dict(damage_met(view.tables))
         self._show_marks()
 

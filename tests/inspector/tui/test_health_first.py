@@ -18,11 +18,11 @@ from engine.stack import Stack, StackOptions
 from inspector.actions import Plan, PlannedRepair, RepairAction
 from inspector.model import diagnose
 from inspector.tui import InspectorApp, MainScreen
-from inspector.tui.screens import Phase, RepairScreen
+from inspector.tui.screens import Phase, RepairScreen, live, main as main_screen
 from inspector.tui.widgets import health_pane
 from inspector.tui.widgets.tab_line import TabLine
 from tests.support.handmade import change_byte
-from tests.support.screens import branches, log, make_stack, open_session, press, settle
+from tests.support.screens import branches, damage_block, log, make_stack, open_session, press, settle
 from tests.support.stacks import listed
 from tests.support.tables import oid
 
@@ -108,6 +108,61 @@ def test_who_has_gone_back_from_health_is_not_led_there_again(stack: Path) -> No
                 assert main.query_one(TabLine).active == "health"
                 await press(pilot, "1")
                 await main.on_health_pane_changed()  # more is found, in the same moments
+                assert main._health_known.stops_git
+                assert main.query_one(TabLine).active == "refs"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("harm", [_lock, lambda stack: damage_block(stack, 0, 1)], ids=["lock", "block"])
+@pytest.mark.parametrize("looks", [0, 1])
+def test_so_is_what_is_found_by_reading_a_stack_too_big_to_be_checked_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None], looks: int
+) -> None:
+    """However long it takes to read it: the first look comes when the first moments have passed."""
+    stack = make_stack(tmp_path / "reftable", (branches(400), []))
+    harm(stack)
+    monkeypatch.setattr(live, "_SMALL", 0)
+    monkeypatch.setattr(main_screen, "_FIRST_LOOKS", 0)
+
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30)) as pilot:
+                main = app.screen
+                assert isinstance(main, MainScreen)
+                for _ in range(looks):
+                    main._look()
+                await settle(pilot)
+                tabs = main.query_one(TabLine)
+                assert tabs.active == "health"
+                assert tabs._labels["health"].plain.startswith(("Health X", "Health !"))
+                assert not main._health_known.is_checked
+                met = [one.message for one in main._health_known.findings()]
+                assert len(met) == 1
+                await press(pilot, "v")  # which tells more of it, and nothing twice
+                found = [one.message for one in main._health_known.findings()]
+                assert main._health_known.is_checked
+                assert found
+                assert not [message for message in found if message.endswith(" cannot be read)")]
+
+    asyncio.run(run())
+
+
+def test_who_has_read_the_refs_of_a_sound_stack_is_not_led_away_from_them(stack: Path) -> None:
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30)) as pilot:
+                await settle(pilot)
+                main = app.screen
+                assert isinstance(main, MainScreen)
+                for _ in range(main_screen._FIRST_LOOKS + 1):
+                    main._look()
+                    await settle(pilot)
+                _lock(stack)
+                main._look_beside()
+                await settle(pilot)
                 assert main._health_known.stops_git
                 assert main.query_one(TabLine).active == "refs"
 
