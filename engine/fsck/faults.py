@@ -58,6 +58,11 @@ class FaultKind(NamedTuple):
         return _ASIDE[0] in self.fixes
 
     @property
+    def is_absence(self) -> bool:
+        """Whether it is that there is no such file: then there are no bytes to look at."""
+        return self.code in _ABSENT
+
+    @property
     def hides_all(self) -> bool:
         """Whether git sees no ref at all because of it."""
         return self.code in _HIDING
@@ -333,6 +338,9 @@ _FAULTS = (
 # fmt: on
 
 # fmt: off
+_ABSENT: Final = frozenset({"list-missing", "stack-empty", "table-missing"})
+"""Codes of faults whose file is not there."""
+
 _HIDING: Final = frozenset({
     "list-missing", "list-empty", "list-unreadable", "list-not-permitted", "list-no-newline",
     "list-nul", "list-carriage-return", "list-not-a-table", "stack-lost", "table-missing",

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from inspector.model.history import History, Told, compare, reopen
     from inspector.model.journal import Ending, Entry, Journal
-    from inspector.model.layout_reader import LayoutReader
+    from inspector.model.layout_reader import LayoutReader, reading
     from inspector.model.leading import PlacedRow, StackRow, is_placed, places_of
     from inspector.model.moments import StackMoment, moments_of
     from inspector.model.newest_log import NewestEntry, newest_entry
@@ -84,7 +84,7 @@ else:
             "health": "Counts Health HealthMark broken_text findings_at_hand identity",
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",
-            "layout_reader": "LayoutReader",
+            "layout_reader": "LayoutReader reading",
             "leading": "PlacedRow StackRow is_placed places_of",
             "moments": "StackMoment moments_of",
             "newest_log": "NewestEntry newest_entry",

@@ -131,7 +131,10 @@ def _elsewhere(
 
 def _bytes(view: StackView, name: str, directory: Path | None, offset: int | None = None) -> InBytes | str:
     if directory is None and (position := view.positions.get(name)) is not None:
-        return InBytes(view.tables[position], offset)
+        listed = view.tables[position]
+        if isinstance(listed, ReadableTable) and isinstance(listed.fault, MissingTableError | OSError):
+            return f"There are no bytes to show: {error_text(listed.fault)}"
+        return InBytes(listed, offset)
     table = open_table(os.path.join(directory or view.directory, name), name, view.hash_id)
     words = f"{file_words(name)} ({_beside(directory)})"
     if isinstance(table.fault, MissingTableError):

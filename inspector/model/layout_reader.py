@@ -8,9 +8,12 @@ from itertools import islice
 from threading import Lock
 from typing import Final
 
+from engine.errors import MissingTableError
 from engine.format import Read
 from engine.layout import TableLayout
 from engine.progress import Progress, ProgressCallback
+from engine.readable import ReadableTable
+from engine.table import Table
 from inspector.rows import (
     Check,
     FileBytes,
@@ -25,6 +28,18 @@ from inspector.rows import (
 )
 
 MAX_DAMAGES: Final = 10_000
+
+
+def reading(table: Table) -> Read:
+    """What reads the bytes of a table, for a `LayoutReader`; of one that is not there, it raises why."""
+    fault = table.fault if isinstance(table, ReadableTable) else None
+    if not isinstance(fault, MissingTableError):
+        return table.read
+
+    def refuse(_offset: int, _size: int) -> bytes:
+        raise fault.with_traceback(None)
+
+    return refuse
 
 
 class LayoutReader:

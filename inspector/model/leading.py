@@ -248,7 +248,7 @@ def _of_finding(finding: Finding, view: StackView | None) -> Iterator[Place]:
         return
     is_table = is_table_file(name) or (view is not None and name in view.positions)
     is_lock = name.endswith(LOCK_SUFFIX)
-    if is_table or name == TABLES_LIST:
+    if (is_table or name == TABLES_LIST) and not finding.fault.is_absence:
         yield FilePlace(name, "blocks") if offset is None else OffsetPlace(name, offset)
     if is_lock and finding.fixes:
         yield PlanPlace("unlock", (name,))
@@ -256,7 +256,7 @@ def _of_finding(finding: Finding, view: StackView | None) -> Iterator[Place]:
         yield PlanPlace("repair")
     elif finding.fault.is_of_head:
         yield PlanPlace("head")
-    if is_table:
+    if is_table and not finding.fault.is_absence:
         yield from (FilePlace(name), FilePlace(name, "logs"))
     if (cause := finding.cause) is not None:
         yield from _of_finding(cause, view)

@@ -27,7 +27,7 @@ from engine.format import BLOCK_HEADER_SIZE, LOG, Read
 from engine.layout import SpanKind
 from engine.progress import Progress
 from engine.table import Table
-from inspector.model import LayoutReader
+from inspector.model import LayoutReader, reading
 from inspector.rows import HeldBytes, Node, NodePlace, PathRead, node_place
 from inspector.text import copied_value
 from inspector.tui.keys import bindings
@@ -136,7 +136,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         if table is None:
             self.show(None)
         elif self._file is None or (self._file.path, self._file.size) != (table.path, table.size):
-            self.show(ShownFile(table.path, table.name, table.size, table.read))
+            self.show(ShownFile(table.path, table.name, table.size, reading(table)))
 
     @property
     def selected(self) -> Node | None:

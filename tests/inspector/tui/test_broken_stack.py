@@ -15,9 +15,10 @@ from engine.format import HashId, RefRecord
 from engine.git import find_repository
 from engine.stack import Stack, StackOptions
 from inspector.actions import Workplace
-from inspector.model import Session, broken_text
+from inspector.model import PlanPlace, Session, broken_text, places_of
 from inspector.model.trace import trace_ref
 from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.screens import RepairScreen
 from inspector.tui.widgets.tab_line import TabLine
 from tests.support.git import Git
 from tests.support.handmade import overwrite
@@ -106,9 +107,24 @@ def test_the_missing_table_keeps_its_row_with_a_mark_and_has_no_bytes(stack: Pat
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         assert " X" in line_with(pilot, " 1 …")
         await press(pilot, "3", "shift+tab", "j")
-        assert "neither a header nor a footer" in text(pilot)
+        assert "there is no such file" in "\n".join(shown_lines(pilot.app)[4:])
+        assert "damaged" not in text(pilot)
         await press(pilot, "1", "shift+tab")
         assert f"{listed(stack)[1]}: listed in" in line_with(pilot, "X        ")
+
+    inspect(stack, steps)
+
+
+def test_a_missing_table_leads_from_health_to_what_mends_the_list(stack: Path) -> None:
+    break_second(stack)
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        finding = screen._health.current
+        assert finding is not None
+        assert finding.code == "table-missing"
+        assert [type(place) for place in places_of(finding, screen._session.view)] == [PlanPlace]
+        await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, RepairScreen)
 
     inspect(stack, steps)
 
