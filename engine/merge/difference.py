@@ -122,14 +122,14 @@ def added_logs(
 
 def other_logs(
     old: MergedTable, new: MergedTable, progress: ProgressCallback | None = None
-) -> Iterator[list[LogRecord]]:
-    """The log entries of `new` in whose places `old` has others, stretch by stretch as above.
+) -> Iterator[list[tuple[LogRecord, LogRecord]]]:
+    """What `old` has in the places of log entries of `new`, and these, stretch by stretch as above.
 
     `git reflog expire --rewrite` gives an entry another old id: that is the same entry.
     """
     for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
         yield [
-            after
+            (before, after)
             for before, after in pairs
             if before and after and not after.is_marker and _but_old(before) != _but_old(after)
         ]

@@ -7,9 +7,11 @@ that name which is as new or newer, a log entry if a listed table has it or its 
 part have the same update indexes, the entry of the same key may be another one.
 
 A compaction leaves more behind when its process dies before it has removed its tables: what it dropped. Such
-tables lie within the update indexes of one listed table, which has more of them. Tombstones tell that a ref
-was deleted, and lie in one of these tables, since the oldest are removed first; log entries have expired,
-unless those that follow them tell of another history.
+tables lie within the update indexes of one listed table, which has more of them; or has just these, where one
+table alone was written anew to expire log entries, and has the same refs then, and no entries but those.
+Tombstones tell that a ref was deleted, and lie in one of these tables, since the oldest are removed first.
+Log entries have expired, also where the marker of an empty reflog is in the place of the last one, unless an
+older one has not, or those that follow them tell of another history.
 """
 
 from __future__ import annotations
@@ -76,11 +78,13 @@ class Coverage:
         """Whether all update indexes from `low` to `high` are those of listed tables."""
         return covers(self.ranges, low, high)
 
-    def compacted(self, low: int, high: int) -> tuple[int, int] | None:
-        """The limits of a listed table that may be what a compaction made of one with these limits."""
+    def compacted(self, table: Table) -> tuple[int, int] | None:
+        """The limits of a listed table that may be what a compaction made of `table` and others."""
+        low, high = table.min_update_index, table.max_update_index
         for listed in self._tables:
             limits = listed.min_update_index, listed.max_update_index
-            if limits[0] <= low and high <= limits[1] and limits != (low, high):
+            has_these = limits[0] <= low and high <= limits[1]
+            if has_these and (limits != (low, high) or _is_made_of(listed, table)):
                 return limits
         return None
 
@@ -97,11 +101,12 @@ class Coverage:
         low, high = table.min_update_index, table.max_update_index
         # Tombstones are dropped, and entries expire, in what is made of the oldest tables.
         is_oldest = all(low <= listed.min_update_index for listed in self._tables)
+        within = self.within(low, high) if is_oldest else []
         for listed in self._tables:
             if listed.min_update_index <= high and low <= listed.max_update_index:
                 with suppress(FormatError):
                     missing = _missing((table,), listed, None)
-                    if missing.differing or _other_logs((table,), listed, None):
+                    if missing.differing or _other_logs((table,), listed, None, within):
                         return True
                     if not is_oldest and (any(missing) or _has_other_deletions(listed, (table,))):
                         return True
@@ -143,7 +148,7 @@ def _missing(
         differing += sum(change.before is not None for change in kept)
         if refs + differing >= _MOST_COUNTED:
             break
-    logs = _other_logs(listed, table, progress)
+    logs = _other_logs(listed, table, progress, beside)
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
     for entries in merge.added_logs(stack, MergedTable((table, *listed)), progress):
         logs += _not_expired(entries, stack, beside) if beside else len(entries)
@@ -152,15 +157,21 @@ def _missing(
     return Missing(refs, differing, logs)
 
 
-def _other_logs(listed: Sequence[Table], table: Table, progress: ProgressCallback | None) -> int:
-    """The number of log entries in whose place another update has its own in one of `listed`."""
+def _other_logs(
+    listed: Sequence[Table], table: Table, progress: ProgressCallback | None, beside: Sequence[Table]
+) -> int:
+    """The number of log entries in whose place another update has its own in one of `listed`.
+
+    Where `beside` has tables, markers are of reflogs that have expired, as for `_not_expired`.
+    """
+    found = 0
     # On top of each table, each such entry shows; its own may be deleted.
-    return sum(
-        len(entries)
-        for one in listed
-        if one.min_update_index <= table.max_update_index and table.min_update_index <= one.max_update_index
-        for entries in merge.other_logs(MergedTable((one,)), MergedTable((one, table)), progress)
-    )
+    for one in listed:
+        if one.min_update_index <= table.max_update_index and table.min_update_index <= one.max_update_index:
+            for others in merge.other_logs(MergedTable((one,)), MergedTable((one, table)), progress):
+                marked = [entry for other, entry in others if beside and other.is_marker]
+                found += len(others) - len(marked) + _not_expired(marked, MergedTable(listed), beside)
+    return found
 
 
 def _not_expired(entries: Sequence[LogRecord], stack: MergedTable, beside: Sequence[Table]) -> int:
@@ -171,12 +182,12 @@ def _not_expired(entries: Sequence[LogRecord], stack: MergedTable, beside: Seque
     HEAD may be switched without an entry.
     """
     found = 0
-    both = MergedTable((*beside, *stack.tables))
+    both = MergedTable((*stack.tables, *beside))  # so that a marker does not hide the entry in its place
     for name, group in groupby(entries, attrgetter("name")):
         missing = {entry.update_index: entry for entry in group}
         others: set[int] = set()
         if name.startswith(b"refs/"):
-            held = {entry.update_index for entry in stack.logs(name)}
+            held = {entry.update_index for entry in stack.logs(name) if not entry.is_marker}
             for following, entry in pairwise(one for one in both.logs(name) if not one.is_marker):
                 leads_to_other = following.update_index in others
                 if entry.update_index not in held and (leads_to_other or following.old != entry.new):
@@ -189,6 +200,24 @@ def _has_older(stack: MergedTable, entry: LogRecord) -> bool:
     """Whether the reflog that the stack shows has an entry older than this one of the same ref."""
     older = next(stack.log_blocks(entry.name, entry.update_index - 1), []) if entry.update_index else []
     return any(one.name == entry.name and not one.is_marker for one in older[:1])
+
+
+def _is_made_of(listed: Table, table: Table) -> bool:
+    """Whether one table is another written anew: it has the same refs, and of the log entries those left.
+
+    False where it cannot be told.
+    """
+    if listed.hash_id is not table.hash_id:
+        return False
+    before, after = MergedTable((table,)), MergedTable((listed,))
+    try:
+        return not (
+            any(merge.ref_changes(before, after))
+            or any(merge.added_logs(before, after))
+            or any(merge.other_logs(before, after))
+        )
+    except FormatError:
+        return False
 
 
 def _is_newer(change: merge.RefChange, stack: MergedTable, table: Table) -> bool:

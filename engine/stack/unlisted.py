@@ -305,7 +305,7 @@ def _judge(
                 return Verdict(kind, f"{what}: {why}{held}", None, number)
             if not compares:
                 return Verdict(FileKind.DOUBTFUL, f"{what}: not compared with the listed tables here")
-            limits = coverage.compacted(low, high)
+            limits = coverage.compacted(table)
             # What a compaction that was killed has left, it has left together.
             beside = Coverage(path, unlisted).within(*limits) if limits is not None else []
             missing = coverage.missing_from(table, beside, progress)

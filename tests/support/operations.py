@@ -118,6 +118,12 @@ def expire(directory: Path) -> None:
         stack.compact_all(Expiry(time=250))
 
 
+def expire_all(directory: Path) -> None:
+    """Of each reflog, a marker is left."""
+    with Stack.open(directory, _options()) as stack:
+        stack.compact_all(Expiry(time=int(NOW)))
+
+
 def clean(directory: Path) -> None:
     """Remove the stale table."""
     with Stack.open(directory, _options()) as stack:
@@ -280,6 +286,8 @@ OPERATIONS: dict[str, Operation] = {
     "compact": Operation(compact, by_git=True, keeps_all=False),
     "compact held": Operation(compact_held, keeps_all=False),
     "expire": Operation(expire, by_git=True, keeps_all=False),
+    "expire all": Operation(expire_all, by_git=True, keeps_all=False),
+    "expire all of one table": Operation(expire_all, compact, by_git=True, keeps_all=False),
     "clean": Operation(clean, by_git=True, keeps_all=False),
     "recorded compact": Operation(compact_recorded),
     "first recorded compact": Operation(compact_recorded, _forget),

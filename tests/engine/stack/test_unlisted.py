@@ -242,6 +242,70 @@ def test_a_log_entry_has_expired_only_where_the_next_one_follows_it(
         assert {found.kind for found in look(tmp_path, names(stack)).values()} == {kind}
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("following", "kind"),
+    [
+        pytest.param(None, EXPIRED, id="nothing follows"),
+        pytest.param(step(3, 6, 7), EXPIRED, id="another update follows"),
+        pytest.param(step(3, 4, 7), FOREIGN, id="from elsewhere"),
+    ],
+)
+def test_in_the_place_of_a_marker_an_entry_has_expired(
+    tmp_path: Path, count: int, following: LogRecord | None, kind: FileKind
+) -> None:
+    """What an expiry of whole reflogs leaves that dies behind its commit, of one table or of more."""
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(0, 1), branch(1, 1)], [step(1, 0, 5)])
+        add(stack, [branch(0, 2)], [step(2, 5, 6)])
+        if count == 1:
+            stack.compact_all()
+        left = {name: (tmp_path / name).read_bytes() for name in names(stack)}
+        assert len(left) == count
+        stack.compact_all(Expiry(time=3))
+        assert [log.is_marker for log in stack.logs()] == [True]
+        if following is not None:
+            add(stack, [branch(0, 3)], [following])
+        for name, data in left.items():
+            (tmp_path / name).write_bytes(data)
+        assert {found.kind for found in look(tmp_path, names(stack)).values()} == {kind}
+
+
+def test_entries_may_have_expired_in_a_table_that_an_older_list_has_lost(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(0, 1)], [step(1, 0, 5)])
+        add(stack, [branch(0, 2)], [step(2, 5, 6)])
+        older = {name: (tmp_path / name).read_bytes() for name in names(stack)}
+        add(stack, [branch(1, 3)], [LogRecord(b"HEAD", 3, same(6), same(7), time=1)])
+        stack.compact_all(Expiry(time=3))
+        (newer,) = names(stack)
+    for name, data in older.items():
+        (tmp_path / name).write_bytes(data)
+    list_tables(tmp_path, [*older])
+    assert look(tmp_path, [*older])[newer].kind is FileKind.AHEAD
+
+
+@pytest.mark.parametrize(
+    ("refs", "logs", "kind"),
+    [
+        pytest.param([branch(0, 2)], [step(1, 0, 5), step(2, 5, 6)], EXPIRED, id="written anew"),
+        pytest.param([branch(0, 2)], [step(1, 0, 5)], FOREIGN, id="without an entry"),
+        pytest.param([branch(0, 2)], [step(1, 0, 5), step(2, 5, 7)], FOREIGN, id="another entry"),
+        pytest.param([branch(0, 1)], [step(1, 0, 5), step(2, 5, 6)], EXPIRED, id="an older ref"),
+        pytest.param([], [step(1, 0, 5), step(2, 5, 6)], FOREIGN, id="without a ref"),
+    ],
+)
+def test_of_a_table_of_the_same_update_indexes_entries_have_expired_only_if_it_was_written_anew(
+    tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord], kind: FileKind
+) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(0, 1)], [step(1, 0, 5)])
+        add(stack, [branch(0, 2)], [step(2, 5, 6)])
+        stack.compact_all(Expiry(time=2))
+        write_table(tmp_path / COVERED, refs, logs, limits=(1, 2))
+        assert look(tmp_path, names(stack))[COVERED].kind is kind
+
+
 def test_an_entry_of_another_history_is_data_also_where_the_list_has_deleted_the_ref(tmp_path: Path) -> None:
     """Of each history, the first table made the branch; in this one, the second has deleted it again."""
     with Stack.open(tmp_path, LOOSE) as stack:
