@@ -97,14 +97,20 @@ def make_directory(path: str | os.PathLike[str], like: str | os.PathLike[str]) -
 
 
 def make_alike(path: str | os.PathLike[str], like: str | os.PathLike[str]) -> None:
-    """Give a directory the permissions of another, and one of root's also the owner. Raises `OSError`."""
+    """Give a directory the permissions of another, and one that root has made the owner. Raises `OSError`.
+
+    One of another owner that is not empty stays as it is: who may write here may have moved it here, to get
+    at what is in it.
+    """
     if not POSIX:
         return
     model = os.stat(like)
-    # In another's directory there may be a link by now: never change what that leads to.
+    # Nor may it be a link.
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | O_NOFOLLOW)
     try:
         status = os.fstat(fd)
+        if status.st_uid != model.st_uid and os.listdir(fd):
+            return
         if status.st_mode != model.st_mode:
             change_mode(fd, stat.S_IMODE(model.st_mode), os.fspath(path))
         if status.st_uid == user_id() == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -154,8 +155,17 @@ def test_copies_of_a_snapshot_belong_to_the_owner_where_there_are_no_links(
         assert (was.st_mode, was.st_mtime_ns) == (now.st_mode, now.st_mtime_ns)
 
 
-def test_snapshots_that_are_roots_from_an_older_version_are_given_back(theirs: Repository) -> None:
+def test_a_directory_of_roots_in_the_place_of_the_snapshots_is_given_away_only_while_empty(
+    theirs: Repository,
+) -> None:
+    """Its owner may have moved it there, to get what is in it."""
     parent = snapshots_directory(theirs.reftable)
+    parent.mkdir(mode=0o700)
+    (parent / "of root").touch()
+    take_snapshot(theirs.reftable, "compact", 1_700_000_000)
+    assert owners(parent)[0, 0] == [parent.name, "of root"]
+    assert parent.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(parent)
     parent.mkdir()
     take_snapshot(theirs.reftable, "compact", 1_700_000_000)
     assert owners(parent).keys() == {THEIRS}
