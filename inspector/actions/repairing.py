@@ -27,6 +27,7 @@ from inspector.text import (
     counted,
     gap_lines,
     log_counts,
+    lost_sentence,
     outcome_line,
     ref_counts,
     ref_losses,
@@ -313,7 +314,7 @@ class RepairAction(Action[PlannedRepair]):
             why.append("Another process may hold a lock that is removed.")
         if lost:
             words.append(str(lost))
-            why.append(f"{counted(lost, 'ref')} will be lost: nothing of them can be read.")
+            why.append(lost_sentence(lost, made))
         return Typed(" ".join(words), " ".join(why)) if words else None
 
     def _force_warnings(self, made: RepairPlan) -> Iterator[str]:

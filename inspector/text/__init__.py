@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         gaps_in_words,
         is_chosen,
         log_counts,
+        lost_sentence,
         outcome_fields,
         outcome_line,
         ref_counts,
@@ -81,8 +82,8 @@ else:
             "layout_words": "copied_value explanation size_text span_value_text title",
             "plans": (
                 "GC_WARNING aside_text clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
-                "is_chosen log_counts outcome_fields outcome_line ref_counts ref_losses step_lines "
-                "unknown_refs update_lines"
+                "is_chosen log_counts lost_sentence outcome_fields outcome_line ref_counts ref_losses "
+                "step_lines unknown_refs update_lines"
             ),
             "records": "hex_ids log_line print_log print_ref ref_line reflog_line",
             "ref_format": "RefFormat Surroundings sort_refs",

@@ -150,6 +150,14 @@ def ref_losses(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) ->
     return f"{_lost(counts[repair.Outcome.LOST], unknown_refs(counts, plan))} {where}"
 
 
+def lost_sentence(lost: int, plan: repair.RepairPlan) -> str:
+    """`At least 1 ref will be lost: nothing of it can be read.`: of `lost` refs, at least one."""
+    is_least = plan.has_lost_names or any(damage.losses.gaps for damage in repair.damages(plan))
+    refs = counted(lost, "ref")
+    one = "it" if lost == 1 else "them"
+    return f"{'At least ' if is_least else ''}{refs} will be lost: nothing of {one} can be read."
+
+
 def _lost_of_all(known: int, plan: repair.RepairPlan) -> str:
     """`0 lost`, or what is known of that where the list may have named newer tables than are there."""
     if not plan.has_lost_names:

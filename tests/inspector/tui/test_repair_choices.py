@@ -16,9 +16,11 @@ from textual.widgets import Button, Input
 
 from engine.format import LogRecord
 from engine.fsck import fsck
+from engine.repair import plan_repair
 from engine.stack import LockFile
 from inspector.actions import RepairAction
 from inspector.rows import OutcomeRows
+from inspector.text import lost_sentence
 from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.line_list import LineList
@@ -144,7 +146,10 @@ def test_where_refs_are_lost_as_well_their_number_is_typed_behind_force(tmp_path
         assert plan.typed is not None
         word, number = plan.typed.text.split()
         assert word == "force"
-        assert f"{int(number)} lost" in sentence(shown)
+        assert f"at least {int(number)} lost" in sentence(shown)
+        assert f"At least {int(number)} refs will be lost: nothing of them can be read." in plan.typed.why
+        one = lost_sentence(1, plan.made.plan)
+        assert one == "At least 1 ref will be lost: nothing of it can be read."
         asked = await confirmation(pilot)
         asked.query_one(Input).value = "force"
         await pilot.pause()
@@ -263,3 +268,8 @@ def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None
             assert any("remove-lock (only with --force: press !)" in line for line in lines(shown))
 
     act(screen(stack), steps)
+
+
+def test_of_a_plan_that_knows_all_that_is_lost_no_more_is_said(stack: Path) -> None:
+    one = lost_sentence(1, plan_repair(stack))
+    assert one == "1 ref will be lost: nothing of it can be read."
