@@ -248,9 +248,9 @@ _FAULTS = (
     FaultKind("value-unlike-log", _WARNING, "A ref has another value than its reflog says that the same "
         "transaction gave it.", _ALTERED, _SET_REF),
     FaultKind("name-altered", _ERROR, "A ref has no reflog, and one without a ref says that the same "
-        "transaction gave this value to a ref of almost the same name; or its name is not below refs/, for "
-        "one byte: a byte of the name was altered.", "git has the ref by the name in its record, or lists it "
-        "nowhere", _REWRITE + _SET_REF),
+        "transaction gave this value to a ref of almost the same name; or its name is neither HEAD nor below "
+        "refs/, for one byte: a byte of the name was altered.",
+        "git has the ref by the name in its record, or lists it nowhere", _REWRITE + _SET_REF),
     FaultKind("deletion-altered", _ERROR, "A table deletes the reflog of a ref, but not the ref, and instead "
         "one of almost the same name, whose reflog it leaves: a byte of the name was altered.",
         "git shows the ref that was deleted, and not the other one, if there is one", _REWRITE + _SET_REF),

@@ -24,7 +24,16 @@ from operator import ne
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError, shown
-from engine.format import LOG_KEY_TAIL, LOG_UPDATE, SYMREF, U64_MAX, Encoded, RefRecord, is_refname
+from engine.format import (
+    LOG_KEY_TAIL,
+    LOG_UPDATE,
+    SYMREF,
+    U64_MAX,
+    Encoded,
+    RefRecord,
+    is_refname,
+    is_root_ref,
+)
 from engine.fsck.finding import Report
 from engine.merge import MergedTable
 from engine.table import Table
@@ -278,6 +287,13 @@ def below_refs(name: bytes) -> bytes | None:
     return meant if differ_in_one_byte(name, meant) and is_refname(meant) else None
 
 
+def unaltered(name: bytes) -> bytes | None:
+    """What a name that git does not write was before a byte of `refs/`, or of HEAD, was altered."""
+    if differ_in_one_byte(name, b"HEAD") and not is_root_ref(name):
+        return b"HEAD"
+    return below_refs(name)
+
+
 def target_below_refs(ref: RefRecord) -> bytes | None:
     """What a symbolic ref named below refs/ before a byte of `refs/` was altered; None for any other ref.
 
@@ -303,7 +319,7 @@ def mistargeted_refs(table: Table) -> list[RefRecord]:
 
 
 def misplaced_refs(table: Table) -> dict[bytes, RefRecord]:
-    """The records of refs that are not below refs/ for an altered byte, by the names that they had there.
+    """The records of refs that are neither HEAD nor below refs/ for an altered byte, by the names they had.
 
     Those whose name another record has stay what they are. Raises `FormatError`.
     """
@@ -311,7 +327,7 @@ def misplaced_refs(table: Table) -> dict[bytes, RefRecord]:
     for start, end in ((b"", _REFS), (_BEHIND_REFS, None)):
         for refs in table.ref_blocks(start):
             for ref in refs:
-                if (meant := below_refs(ref.name)) is not None and table.read_ref(meant) is None:
+                if (meant := unaltered(ref.name)) is not None and table.read_ref(meant) is None:
                     found[meant] = ref
             if end is not None and refs[-1].name >= end:
                 break

@@ -26,7 +26,7 @@ from engine.fsck.frame import CheckedTable
 from engine.fsck.head import branch_of_head
 from engine.fsck.names import Names, begin_with_another
 from engine.fsck.special import Special
-from engine.fsck.values import below_refs, target_below_refs
+from engine.fsck.values import target_below_refs, unaltered
 from engine.merge import MergedTable, merge_columns
 
 _REFS, _BEHIND_REFS = b"refs/", b"refs0"
@@ -91,7 +91,7 @@ class RefCheck:
             for name in names:
                 if name.startswith(_REFS) or is_root_ref(name):
                     continue
-                if (meant := below_refs(name)) is not None:
+                if (meant := unaltered(name)) is not None:
                     what = f"{shown(name)} is {shown(meant)} but for a byte, and no name that git writes"
                     self._add("name-altered", name, what)
                 else:

@@ -134,7 +134,7 @@ class _Ahead(Generic[_Named]):
 _WHY_ALIKE: Final = "its record has a byte of its name in common with that of a ref whose reflog tells it"
 
 _WHY_MISPLACED: Final = (
-    "its name is below refs/ again: a byte of that was altered, and git writes no such name"
+    "its name is that of a ref again: a byte of it was altered, and git writes no such name"
 )
 
 
@@ -323,10 +323,10 @@ class _Judge:
             if had is None or name in one.renamed or not had.has_value_of(after):
                 continue  # its reflog tells both
             if had.name in self._objectless[position]:
-                why = "its name is below refs/ again, but there is no object of this id"
+                why = "its name is that of a ref again, but there is no object of this id"
                 return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
             if one.doubtful is None or had.name in one.doubtful:
-                why = "its name is below refs/ again, but damage may have reached into its record"
+                why = "its name is that of a ref again, but damage may have reached into its record"
                 return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_MISPLACED)
 

@@ -139,7 +139,8 @@ def restored_refs(
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         tells_all = not any(one.losses.lost_logs for one in damages)
         branch = like_head[0] if tells_all and len(like_head) == 1 else b""
-        if head and head[0] is not None and branch.startswith(b"refs/heads/"):
+        has_record = any(_HEAD in one.losses.misplaced for one in inputs if one.losses is not None)
+        if head and head[0] is not None and branch.startswith(b"refs/heads/") and not has_record:
             index = min(head[1].update_index, inputs[head[0]].limits[1])
             made.add(head[0], RefRecord(_HEAD, index, target=branch))
         lost = unsure.finish()

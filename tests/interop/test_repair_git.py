@@ -389,6 +389,25 @@ def test_a_ref_with_its_name_below_refs_again_has_the_value_of_its_reflog_or_is_
     assert (known(repo.reftable)[b"refs/heads/late"] == commit) == logs
 
 
+@pytest.mark.parametrize("logs", [False, True])
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("is_superseded", [False, True])
+def test_head_has_its_name_again_where_a_byte_of_it_was_altered(
+    git: Git, tmp_path: Path, at: int, logs: bool, is_superseded: bool
+) -> None:
+    repo = Layout(logs=logs).init(git, tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    repo.git("checkout", "-q", "-b", "work")
+    before, tables = ok("refs", repo.path).out, listed(repo.reftable)
+    path = repo.reftable / tables[0 if is_superseded else -1]
+    change_byte(path, path.read_bytes().index(b"HEAD") + at, 0x80)
+    assert "name-altered" in errors(repo.reftable)
+    wrong = bytes(byte ^ 0x80 * (at == number) for number, byte in enumerate(b"HEAD"))
+    told = mend(repo.reftable, repository=find_repository(repo.path)).told
+    assert told == {wrong: "changed"} | ({} if is_superseded else {b"HEAD": "restored"})
+    assert ok("refs", repo.path).out == before
+
+
 @pytest.mark.parametrize("is_broken", [False, True])
 @pytest.mark.parametrize(
     ("name", "target"), [("refs/remotes/o/HEAD", "refs/remotes/o/b"), ("HEAD", "refs/heads/b")]
