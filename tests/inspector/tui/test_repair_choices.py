@@ -270,6 +270,7 @@ def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None
     act(screen(stack), steps)
 
 
-def test_of_a_plan_that_knows_all_that_is_lost_no_more_is_said(stack: Path) -> None:
-    one = lost_sentence(1, plan_repair(stack))
+def test_of_a_plan_that_knows_all_that_is_lost_no_more_is_said(tmp_path: Path) -> None:
+    sound = make_stack(tmp_path / "reftable", (branches(2), []))
+    one = lost_sentence(1, plan_repair(sound))
     assert one == "1 ref will be lost: nothing of it can be read."
