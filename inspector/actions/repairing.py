@@ -183,8 +183,8 @@ class RepairAction(Action[PlannedRepair]):
             for kept, outcomes in repair.judged_refs(plan, progress):
                 self.store.add(outcomes, kept)
             logs = repair.log_outcomes(plan, progress)
-        counts, gaps = self.store.counts, gap_lines(plan)
-        refs = [ref_losses(counts, plan)] if counts[Outcome.LOST] or gaps else []
+        counts, traced, gaps = self.store.counts, self.store.traced, gap_lines(plan)
+        refs = [ref_losses(counts[Outcome.LOST], traced, plan)] if counts[Outcome.LOST] or gaps else []
         # Of these, too, a value is lost, or may be.
         refs += [f"{counts[kind]:,} {kind}" for kind in (Outcome.REVIVED, Outcome.DOUBTFUL) if counts[kind]]
         losses = [f"refs: {', '.join(refs)}"] if refs else []
@@ -194,7 +194,7 @@ class RepairAction(Action[PlannedRepair]):
         endangers = gaps or any(counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED))
         made = PlannedRepair(plan, logs, "; ".join(losses), gone, GC_WARNING if endangers else "", aside)
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
-        sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts, plan)}."
+        sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts, traced, plan)}."
         if not steps:
             sentence = "Nothing would be changed: see the steps."
             if any(step.needs_force for step in plan.steps):

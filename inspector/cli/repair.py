@@ -142,7 +142,8 @@ def repair(
         if not call.as_json and made.steps:
             gc = [plan.made.gc] if plan.made.gc else []
             newer = [plan.made.aside] if plan.made.aside else []
-            out.text([ref_counts(store.counts, made), log_counts(logs, made), *gc, *gap_lines(made), *newer])
+            refs = ref_counts(store.counts, store.traced, made)
+            out.text([refs, log_counts(logs, made), *gc, *gap_lines(made), *newer])
         result = None
         if applies and not plan.is_noop:
             out.flush()
@@ -157,7 +158,7 @@ def repair(
                 "gaps": gap_fields(
                     (damage.file, gap) for damage in damages(made) for gap in damage.losses.gaps
                 ),
-                "unknown": unknown_refs(store.counts, made),
+                "unknown": unknown_refs(store.traced, made),
                 "losses": plan.made.losses,
                 "gc": plan.made.gc or None,
                 "applied": result is not None,

@@ -47,13 +47,15 @@ class OutcomeRows(Closing):
         self._writing = threading.Lock()
         self.counts: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         """How many outcomes of each kind there are."""
+        self.traced = 0
+        """How many of the lost refs nothing but a reflog tells of: no record of them can be read."""
 
     def clear(self) -> None:
         """Begin anew, for another plan."""
         with self._written():
             if self._db is not None:
                 self._db.execute("DELETE FROM outcome")
-        self.counts = dict.fromkeys(Outcome, 0)
+        self.counts, self.traced = dict.fromkeys(Outcome, 0), 0
 
     def add(self, outcomes: Iterable[RefOutcome], kept: int = 0) -> None:
         """Take up outcomes, which come in the order of names, and the number of refs that are simply kept.
@@ -69,6 +71,7 @@ class OutcomeRows(Closing):
                 fields = (*_fields(one.before), *_fields(one.after))
                 rows.append((ORDER.index(kind), self.counts[kind], one.name, *fields, os.fsencode(one.why)))
             self.counts[kind] += 1
+            self.traced += kind is Outcome.LOST and one.before is None
         with self._written():  # also for none: nobody may be there any more
             if rows:
                 self._insert(rows)

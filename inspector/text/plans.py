@@ -127,8 +127,8 @@ def is_chosen(step: repair.Step) -> bool:
     return bool(step.options) and step.kind is not step.options[0]
 
 
-def ref_counts(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> str:
-    """`refs: 2,059 kept, 3 doubtful, 0 lost`: what becomes of how many refs."""
+def ref_counts(counts: Mapping[repair.Outcome, int], traced: int, plan: repair.RepairPlan) -> str:
+    """`refs: 2,059 kept, 3 doubtful, 0 lost`: what becomes of how many; `traced` as in `unknown_refs`."""
     told = {
         kind: f"{counts[kind]:,} {kind}"
         for kind in repair.Outcome
@@ -138,16 +138,16 @@ def ref_counts(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) ->
     room = repair.room_for_refs(plan)
     if room and room < counts[repair.Outcome.DOUBTFUL]:
         told[repair.Outcome.DOUBTFUL] += f" (the bytes there that cannot be read have room for {room:,})"
-    return f"refs: {', '.join(told.values())}, {ref_losses(counts, plan)}"
+    return f"refs: {', '.join(told.values())}, {ref_losses(counts[repair.Outcome.LOST], traced, plan)}"
 
 
-def ref_losses(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> str:
+def ref_losses(lost: int, traced: int, plan: repair.RepairPlan) -> str:
     """`at least 3 lost, about 139 unknown between refs/heads/a and refs/heads/b`: the refs that are gone."""
     gaps = [gap for damage in repair.damages(plan) for gap in damage.losses.gaps]
     if not gaps:
-        return _lost_of_all(counts[repair.Outcome.LOST], plan)
+        return _lost_of_all(lost, plan)
     where = _within(gaps[0].low, gaps[0].high) if len(gaps) == 1 else f"in {counted(len(gaps), 'place')}"
-    return f"{_lost(counts[repair.Outcome.LOST], unknown_refs(counts, plan))} {where}"
+    return f"{_lost(lost, unknown_refs(traced, plan))} {where}"
 
 
 def lost_sentence(lost: int, plan: repair.RepairPlan) -> str:
@@ -173,12 +173,16 @@ def _lost(known: int, unknown: int | None) -> str:
     return f"{least}, {f'about {unknown:,}' if unknown else 'few if any'} unknown"
 
 
-def unknown_refs(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> int | None:
-    """About how many refs may be lost without trace; None if nothing tells."""
+def unknown_refs(traced: int, plan: repair.RepairPlan) -> int | None:
+    """About how many refs may be lost without trace; None if nothing tells.
+
+    Of so many lost ones, `traced`, a reflog tells, and no record: they were in what cannot be read. What was
+    read of a table, and is lost with it, was not.
+    """
     held = [gap.about for damage in repair.damages(plan) for gap in damage.losses.gaps]
     known = [about for about in held if about is not None]
     # Of some that were there, the reflogs tell.
-    traced = counts[repair.Outcome.LOST] + sum(one.regained for table in plan.tables for one in table.inputs)
+    traced += sum(one.regained for table in plan.tables for one in table.inputs)
     return max(0, sum(known) - traced) if len(known) == len(held) else None
 
 

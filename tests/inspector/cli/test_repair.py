@@ -18,6 +18,7 @@ from inspector.actions import RepairAction
 from inspector.cli import repair
 from inspector.demo import build_damaged_demo
 from inspector.rows import OutcomeRows
+from tests.support import screens
 from tests.support.actions import workplace
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
@@ -183,6 +184,21 @@ def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path
     assert line.endswith(f"{kept['id']}  refs: {lost}".encode())
     ok("undo", tmp_path)
     assert [one["losses"] for one in ok("snapshots", "--json", tmp_path).objects] == ["", f"refs: {lost}"]
+
+
+def test_what_is_lost_with_a_table_that_is_set_aside_is_not_among_what_its_damage_holds(
+    tmp_path: Path,
+) -> None:
+    """The same bytes cannot be read, whatever becomes of the table, and no reflog tells of them."""
+    stack = screens.make_stack(tmp_path / "reftable", (screens.branches(400), []))
+    screens.damage_block(stack)
+    told = [
+        run("repair", "--json", *options, stack).objects[-1]
+        for options in ([], ["--set-aside", listed(stack)[0]])
+    ]
+    assert [one["refs"]["lost"] > 50 for one in told] == [False, True]
+    assert [one["unknown"] for one in told] == [told[0]["unknown"]] * 2
+    assert told[0]["unknown"] > 5
 
 
 def test_about_how_many_log_entries_are_lost_is_told(tmp_path: Path) -> None:
