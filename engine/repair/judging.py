@@ -133,6 +133,8 @@ class _Ahead(Generic[_Named]):
 
 _WHY_ALIKE: Final = "its record has a byte of its name in common with that of a ref whose reflog tells it"
 
+_WHY_NEWER: Final = "a newer value may have been in what is lost of {}"
+
 _WHY_MISPLACED: Final = (
     "its name is that of a ref again: a byte of it was altered, and git writes no such name"
 )
@@ -289,6 +291,9 @@ class _Judge:
             if table.read_ref(name) == after:
                 if supposed is not None and supposed.read_ref(name) is not None:
                     return RefOutcome(name, Outcome.DOUBTFUL, before, after, self._why_supposed(after))
+                if doubting := self._unconfirmed(name, after, will[2], log):
+                    why = _WHY_NEWER.format(doubting[-1].file)
+                    return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
                 if any(name in one.alike for one in self._losses[will[2]]):
                     return RefOutcome(name, Outcome.RESTORED, before, after, _WHY_ALIKE)
                 if any(name in one.misplaced for one in self._losses[will[2]]):
@@ -387,9 +392,7 @@ class _Judge:
             if log.update_index > after.update_index and log.new != after.value and any(log.new):
                 why = f"a newer value cannot be read; its reflog ends with {log.new.hex()}"
                 return RefOutcome(name, Outcome.REVIVED, before, after, why)
-            if log.new == after.value:
-                # What a reflog confirms is certain, if the reflog itself is whole.
-                doubting = [one for one in doubting if one.losses.lost_logs and log.update_index < one.high]
+            doubting = self._unconfirmed(name, after, position, log)
         # No damage makes of an object id that of another object. What a tag is of, no reflog tells.
         value = after.value, after.peeled
         is_confirmed = value in self._present or (log is not None and value == (log.new, None))
@@ -407,8 +410,17 @@ class _Judge:
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         if not doubting:
             return RefOutcome(name, Outcome.KEPT, before, after, "")
-        why = f"a newer value may have been in what is lost of {doubting[-1].file}"
-        return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+        return RefOutcome(name, Outcome.DOUBTFUL, before, after, _WHY_NEWER.format(doubting[-1].file))
+
+    def _unconfirmed(
+        self, name: bytes, after: RefRecord, position: int, log: LastEntry | None
+    ) -> list[Damage]:
+        """The damage that may have cost a newer value than this, as far as its reflog does not confirm it."""
+        doubting = self._doubting(name, after.update_index, position)
+        if log is None or after.value is None or log.new != after.value:
+            return doubting
+        # What a reflog confirms is certain, if the reflog itself is whole.
+        return [one for one in doubting if one.losses.lost_logs and log.update_index < one.high]
 
     def _why_hidden(self, name: bytes, after: RefRecord | None, log: LastEntry | None) -> str:
         """Why the record that counts is not the newest, or may be none; empty if it is."""

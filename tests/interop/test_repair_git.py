@@ -389,6 +389,27 @@ def test_a_ref_with_its_name_below_refs_again_has_the_value_of_its_reflog_or_is_
 
 
 @pytest.mark.parametrize("logs", [False, True])
+@pytest.mark.parametrize("altered", [b"refs/heads/late", b"HEAD", b"refs/remotes/o/HEAD"])
+def test_what_has_its_name_or_target_again_is_doubtful_where_a_newer_table_is_missing(
+    git: Git, tmp_path: Path, altered: bytes, logs: bool
+) -> None:
+    repo = Layout(logs=logs).init(git, tmp_path / "repo", auto_compaction=False)
+    [commit, other] = add_commits(repo, 2)
+    for command in (["refs/heads/late", commit.hex()], ["refs/heads/more", commit.hex()]):
+        repo.git("update-ref", *command)
+    repo.git("symbolic-ref", "refs/remotes/o/HEAD", "refs/heads/late")
+    repo.git("pack-refs", "--all")
+    repo.git("update-ref", "refs/heads/late", other.hex())
+    path, newest = (repo.reftable / name for name in listed(repo.reftable))
+    newest.unlink()
+    data = path.read_bytes()
+    at = data.rindex(b"refs/heads/late") if altered.endswith(b"o/HEAD") else data.index(altered)
+    change_byte(path, at + 1, 0x80)
+    told = mend(repo.reftable, repository=find_repository(repo.path)).told
+    assert told[altered] == "doubtful"
+
+
+@pytest.mark.parametrize("logs", [False, True])
 @pytest.mark.parametrize("at", range(4))
 @pytest.mark.parametrize("is_superseded", [False, True])
 def test_head_has_its_name_again_where_a_byte_of_it_was_altered(
