@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
 from engine.errors import ApiError, OutdatedError
 from engine.format import TABLES_LIST, parse_table_list
+from engine.merge import RefChange, ref_changes
 from engine.progress import ProgressCallback
+from engine.readable import open_readable
 from engine.snapshot import (
     SNAPSHOTS_KEPT,
     Snapshot,
@@ -32,9 +34,13 @@ from engine.snapshot import (
 )
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
 from inspector.actions.workplace import Workplace, word
-from inspector.text import counted, safe_message, safe_name, utc_time
+from inspector.rows import READ_ERRORS
+from inspector.text import change_line, counted, error_text, safe_message, safe_name, utc_time
 
 _NOTHING_CHANGED: Final = "nothing was changed through this program yet, or it was pruned"
+
+_MOST_REFS: Final = 1000
+"""Refs that a plan names; of more, the number is told."""
 
 FORCE: Final = "undo all"
 """What has to be typed to undo the changes of other processes as well."""
@@ -64,8 +70,8 @@ class UndoAction(Action[Snapshot | None]):
         """With force only if that was asked for: the verb refuses what needs it, and says so."""
         return [*(["--force"] if self.force else []), *([word(self.id)] if self.id else [])]
 
-    def plan(self, progress: ProgressCallback) -> Plan[Snapshot | None]:  # noqa: ARG002 - it takes no time
-        """See which tables come back and which go."""
+    def plan(self, progress: ProgressCallback) -> Plan[Snapshot | None]:
+        """See which tables come back and which go; with changes of others, which refs change as well."""
         directory = self.workplace.directory
         names = listed_names(directory)
         try:
@@ -104,9 +110,34 @@ class UndoAction(Action[Snapshot | None]):
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
         lines = tuple(_difference(names, snapshot.tables, first_names(list_snapshots(directory))))
         is_forced = typed is not None
+        if is_forced:
+            lines += (*self._ref_lines(snapshot, progress),)
         return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed, needs_force=is_forced)
 
-    def apply(self, plan: Plan[Snapshot | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
+    def _ref_lines(self, snapshot: Snapshot, progress: ProgressCallback) -> Iterator[str]:
+        """The refs that become others, with both values: the first by name, of more the number."""
+        shown: list[RefChange] = []
+        count, options = 0, self.workplace.options
+        broken: Exception | None = None
+        with (
+            open_readable(self.workplace.directory, options) as now,
+            open_readable(snapshot.directory, options, names=snapshot.tables) as then,
+        ):
+            try:
+                for changes in ref_changes(now.merged, then.merged, progress=progress):
+                    count += len(changes)
+                    shown += changes[: _MOST_REFS - len(shown)]
+            except READ_ERRORS as error:
+                broken = error
+        yield ""
+        yield f"{counted(count, 'ref')} would change by it:" if count else "No ref would change by it."
+        yield from map(change_line, shown)
+        if count > len(shown):
+            yield f"... and {count - len(shown):,} more"
+        if broken is not None:
+            yield f"there may be others: {error_text(broken)}"
+
+    def apply(self, plan: Plan[Snapshot | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - it takes no time
         """Go back, if the list is still the one of the plan."""
         directory, snapshot = self.workplace.directory, plan.made
         if snapshot is None or (not self.force and listed_names(directory) != plan.names):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from inspector.text.plans import (
         GC_WARNING,
         aside_text,
+        change_line,
         clean_lines,
         compaction_lines,
         gap_fields,
@@ -81,9 +82,9 @@ else:
             "fields": "picked value_fields",
             "layout_words": "copied_value explanation size_text span_value_text title",
             "plans": (
-                "GC_WARNING aside_text clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
-                "is_chosen log_counts lost_sentence outcome_fields outcome_line ref_counts ref_losses "
-                "step_lines unknown_refs update_lines"
+                "GC_WARNING aside_text change_line clean_lines compaction_lines gap_fields gap_lines "
+                "gaps_in_words is_chosen log_counts lost_sentence outcome_fields outcome_line ref_counts "
+                "ref_losses step_lines unknown_refs update_lines"
             ),
             "records": "hex_ids log_line print_log print_ref ref_line reflog_line",
             "ref_format": "RefFormat Surroundings sort_refs",

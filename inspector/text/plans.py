@@ -186,6 +186,12 @@ def unknown_refs(traced: int, plan: repair.RepairPlan) -> int | None:
     return max(0, sum(known) - traced) if len(known) == len(held) else None
 
 
+def change_line(change: merge.RefChange) -> str:
+    """`deleted  refs/heads/x OLD -> none`."""
+    before, after = (whole_value(ref, target="ref: ", deleted="none") for ref in change[1:])
+    return f"{change.kind:8} {safe_text(change.name)} {before} -> {after}"
+
+
 def outcome_line(one: repair.RefOutcome) -> str:
     """`changed  refs/heads/x OLD -> NEW (why)`; one value where it stays, none where there is none."""
     before, after = (whole_value(ref, target="ref: ", deleted="none") for ref in (one.before, one.after))

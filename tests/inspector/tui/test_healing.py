@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from engine.errors import OutdatedError
+from engine.format import RefRecord
 from engine.readable import open_readable
 from engine.repair import plan_repair, repair
 from engine.snapshot import drop, keep, list_snapshots
@@ -25,7 +26,7 @@ from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings
 from tests.support.screens import OPTIONS, branches, inspect, make_stack, press, shown_lines
 from tests.support.stacks import listed
-from tests.support.tables import stack_contents
+from tests.support.tables import oid, stack_contents
 
 
 @pytest.fixture
@@ -88,12 +89,18 @@ def test_without_a_snapshot_there_is_nothing_to_undo(stack: Path) -> None:
 
 def test_what_others_have_changed_since_is_undone_only_by_who_types_it(stack: Path) -> None:
     compact(stack)
-    make_stack(stack, (branches(1, 4), []))
+    make_stack(stack, ([RefRecord(b"refs/heads/theirs", 4, oid(9))], []))
     after = files(stack)
 
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         screen = await phase(pilot, Phase.PLANNED)
         assert "has been changed since" in warnings(screen)
+        # What is taken back is named.
+        told = lines(screen)
+        assert (
+            told[told.index("1 ref would change by it:") + 1]
+            == f"deleted  refs/heads/theirs {oid(9).hex()} -> none"
+        )
         # The verb refuses it without force.
         assert any("$ reftable-inspector undo --force " in line for line in shown_lines(app))
         await pilot.press("enter")
