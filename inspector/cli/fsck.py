@@ -16,7 +16,8 @@ from engine.errors import ReftableError
 from engine.fsck import Finding, Severity, by_cause, check_repository
 from engine.git import StackLocation
 from engine.progress import ProgressCallback
-from inspector.actions import Workplace, command, command_for_head
+from inspector import actions
+from inspector.actions import Workplace, command
 from inspector.cli.findings import finding_fields, lost_stack
 from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
@@ -87,7 +88,7 @@ def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[
     elif headless is not None and (name := headless[0]) is not None:
         there = workplace.at(stacks[name].directory)
         with suppress(OSError, ReftableError):  # what keeps the refs from being read is told as a finding
-            note(f"what writes HEAD: {command_for_head(there, headless[1][0])}")
+            note(f"what writes HEAD: {actions.command_for_head(there, headless[1][0])}")
 
 
 def _lines(stack: str | None, group: Sequence[Finding], *, is_one_of_many: bool) -> Iterator[str]:

@@ -297,9 +297,11 @@ def test_what_else_is_found_does_not_keep_a_missing_head_from_being_told(
         repo.git("branch", "Main", "main")
         repo.git("update-ref", "--no-deref", "-d", "HEAD")
     else:
-        # One bit of its name.
+        # Two bytes of its name: of one, it would be known what it was.
         path = repo.reftable / listed(repo.reftable)[0]
-        change_byte(path, path.read_bytes().index(b"HEAD") + 3, 0x01)
+        at = path.read_bytes().index(b"HEAD")
+        change_byte(path, at + 2, 0x03)
+        change_byte(path, at + 3, 0x01)
     assert set(codes(repo.reftable)) - {"symref-dangling"} == {beside, "head-missing"}
 
 
