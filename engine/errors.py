@@ -33,6 +33,7 @@ from engine.system import user_id, user_name
 
 _SHOWN_BYTES: Final = 120
 _SHOWN_NAMES: Final = 3
+_CHUNK: Final = 2**20
 
 
 def shown(data: bytes) -> str:
@@ -67,6 +68,25 @@ def belongs_to(error: OSError) -> str:
                 f"it belongs to {owner} and has the mode {stat.S_IMODE(status.st_mode):03o}; you are {user}"
             )
     return ""
+
+
+def is_readable(error: OSError) -> bool:
+    """Whether the file of an error of the disk can be read, or is not there: then writing has failed.
+
+    Reads all of it.
+    """
+    if error.filename is None:
+        return True
+    try:
+        if stat.S_ISREG(os.lstat(error.filename).st_mode):
+            with open(error.filename, "rb", buffering=0) as file:
+                while file.read(_CHUNK):
+                    pass
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
 
 
 class ReftableError(Exception):

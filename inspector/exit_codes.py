@@ -55,8 +55,8 @@ _MEANINGS: Final = {
     "use",
     ExitCode.CHANGED: "the stack is no longer the one that was planned for, a ref does not hold the expected "
     "value, a hook refuses the change, or what `undo` or `snapshots` would do takes `--force`",
-    ExitCode.UNWRITABLE: "standard output is closed or full, or the disk under the stack is, or the user may "
-    "not write there",
+    ExitCode.UNWRITABLE: "standard output is closed or full, or the disk under the stack is, or fails, "
+    "or the user may not write there",
     ExitCode.INTERNAL: "the program itself failed",
     ExitCode.INTERRUPTED: "interrupted; nothing is left behind, and a message says so if a change is made "
     "already",
@@ -118,6 +118,8 @@ def describe(error: BaseException, *, has_changed: bool = False, writes: bool = 
             return ExitCode.UNWRITABLE, "standard output is closed"
         case OSError(filename=str(place)) if place == STANDARD_OUTPUT:
             return ExitCode.UNWRITABLE, f"{place}: {error.strerror}"
+        case OSError(errno=errno.EIO) if writes and errors.is_readable(error):
+            return ExitCode.UNWRITABLE, errors.in_words(error)
         case PermissionError() if _is_of_writing(error, writes=writes):
             return ExitCode.UNWRITABLE, errors.in_words(error)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG | errno.EROFS):

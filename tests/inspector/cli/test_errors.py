@@ -131,6 +131,22 @@ def test_an_error_of_the_system_is_told_in_words_with_its_file(code: int) -> Non
     assert line.startswith(f"{os.strerror(code)}: r/tables.list")
 
 
+def test_an_error_of_the_disk_is_one_of_writing_where_the_file_can_be_read_or_is_not_there(
+    tmp_path: Path,
+) -> None:
+    there = tmp_path / "0x1.temp"
+    there.write_bytes(b"a part of a table")
+    broken = "/proc/self/mem"  # reading it from the beginning is such an error
+    for path, writes, code in (
+        (there, True, 6),
+        (tmp_path / "tables.list.lock", True, 6),
+        (there, False, 3),
+        (broken, True, 3),
+    ):
+        error = OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        assert describe(error, writes=writes)[0] == code
+
+
 def test_a_lock_that_is_held_is_code_4_and_named(stack: Path) -> None:
     lock = stack / "tables.list.lock"
     lock.touch()

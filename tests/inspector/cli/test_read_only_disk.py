@@ -29,20 +29,21 @@ def test_add_tells_what_is_changed_wherever_the_disk_turns_read_only(git: Git, t
         shutil.copytree(directory, tmp_path / str(number))
     commands = f"create {OWN.decode()} {commit}\ncreate {SHARED.decode()} {commit}\n".encode()
 
-    def add(first: int) -> tuple[list[Call], str, int]:
+    def add(first: int, code: int = errno.EROFS) -> tuple[list[Call], str, int]:
         """The changing calls, the error that is told, empty for none, and how many stacks are changed.
 
-        All calls from the `first` on fail.
+        All calls from the `first` on fail with this number.
         """
         calls: list[Call] = []
 
         def fault(call: Call) -> int:
             if call.path.startswith(str(tmp_path)):
                 calls.append(call)
-            return errno.EROFS if len(calls) > first else GO_ON
+            return code if len(calls) > first else GO_ON
 
         with faults(fault):
             done = run("add", side, stdin=commands)
+        assert done.code in (0, 6), done.err
         with find_repository(side).refs() as refs:
             made = sum(name in refs for name in (OWN, SHARED))
         for number, directory in enumerate(stacks):
@@ -66,3 +67,5 @@ def test_add_tells_what_is_changed_wherever_the_disk_turns_read_only(git: Git, t
         assert (" is not: " in told) == (made == 1), (failed[first], made, told)
         assert told or made == 2
     assert met.keys() == {0, 1, 2}
+    for first in thinned(range(len(calls)), 8):  # a broken disk is not told from one that cannot be read
+        add(first, errno.EIO)
