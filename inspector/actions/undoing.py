@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
+from engine import merge
 from engine.errors import ApiError, OutdatedError
 from engine.format import TABLES_LIST, parse_table_list
-from engine.merge import RefChange, ref_changes
 from engine.progress import ProgressCallback
 from engine.readable import open_readable
 from engine.snapshot import (
@@ -116,7 +116,7 @@ class UndoAction(Action[Snapshot | None]):
 
     def _ref_lines(self, snapshot: Snapshot, progress: ProgressCallback) -> Iterator[str]:
         """The refs that become others, with both values: the first by name, of more the number."""
-        shown: list[RefChange] = []
+        shown: list[merge.RefChange] = []
         count, options = 0, self.workplace.options
         broken: Exception | None = None
         with (
@@ -124,7 +124,7 @@ class UndoAction(Action[Snapshot | None]):
             open_readable(snapshot.directory, options, names=snapshot.tables) as then,
         ):
             try:
-                for changes in ref_changes(now.merged, then.merged, progress=progress):
+                for changes in merge.ref_changes(now.merged, then.merged, progress=progress):
                     count += len(changes)
                     shown += changes[: _MOST_REFS - len(shown)]
             except READ_ERRORS as error:
