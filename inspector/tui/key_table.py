@@ -153,8 +153,10 @@ def _leave(words: str, *also: str) -> tuple[Use, ...]:
     return Use("stop", "leave", words, 8), *(Use(meaning, "leave", words) for meaning in ("quit", *also))
 
 
+_TO_SHELL: Final = "Back to the shell; fg returns"
+
 PLACES: Final[dict[str, tuple[Use, ...]]] = {
-    "app": (Use("suspend", "suspend_process", hint="Back to the shell; fg returns"),),
+    "app": (Use("suspend", "app.suspend_process", hint=_TO_SHELL),),
     "main": (
         Use("next-pane", "app.focus_next", rank=50),
         Use("pane-before", "app.focus_previous"),
@@ -290,7 +292,11 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("stop", "stop", "Stop", 18),
     ),
     # Screens on top of the main one.
-    "dialog": (Use("help", "app.explain", rank=2), *_NO_PROMPT),
+    "dialog": (
+        Use("help", "app.explain", rank=2),
+        Use("suspend", "app.suspend_process", hint=_TO_SHELL),  # those of the application end at a dialog
+        *_NO_PROMPT,
+    ),
     "no-prompt": (Use("open", "leave", "Back", 10), Use("stop", "leave", "Back", 8)),
     "help": (
         # Typing filters, so only keys that no field takes do anything else.
@@ -398,6 +404,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     "tour": (
         Use("open", "go_on", "Answer, next", 10, priority=True),
+        Use("open", "end", "Quit", 10, priority=True),
         Use("right", "turn(1)", "Next", 12, priority=True),
         Use("left", "turn(-1)", "Back", priority=True),
         Use("mark", "mark", rank=14),

@@ -302,10 +302,8 @@ class RepairScreen(ActionScreen):
                 use = self._repair.force or any(step.needs_force for step in self._steps)
                 return use and parameters[0] is not self._repair.force
             case "other_option":
-                if not any(step.options for step in self._steps):
-                    return False
                 step = self._step
-                return True if step is not None and step.options else None
+                return step is not None and bool(step.options)
             case "repair":
                 return False
             case _:

@@ -136,19 +136,21 @@ merge, M what you have marked."""
 
     # Keys.
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is asked has marks; what is answered has steps."""
         if action in ("mark", "mark_all", "clear"):
             return self.lesson is not None and not self.is_answered
         if action == "step":
             return self.is_answered and LESSONS[self.number].has_steps
+        if action in ("go_on", "end"):
+            return (action == "end") == (self.lesson is None)
+        if self.lesson is None and (action, parameters) == ("turn", (1,)):
+            return False
         return not (action == "turn" and self._over_time.has_focus)
 
     def action_go_on(self) -> None:
         """Answer with what is marked; then to the end of the steps; then the next lesson."""
-        if self.lesson is None:
-            self.app.exit()
-        elif not self.is_answered:
+        if not self.is_answered:
             study = self._studies[self.number]
             self.answers[self.number] = study.marked
             study.mark(0, 0)
@@ -163,6 +165,10 @@ merge, M what you have marked."""
             self._turn_to(self.number + 1)
             return
         self._draw()
+
+    def action_end(self) -> None:
+        """Leave the tour, from its end."""
+        self.app.exit()
 
     def action_turn(self, by: int) -> None:
         """The next lesson, or the one before, answered or not."""

@@ -135,9 +135,12 @@ def test_ctrl_c_says_how_to_leave_and_leaves_nothing_to_guess(stack: Path) -> No
 
 
 @pytest.mark.whole
-def test_ctrl_z_gives_the_terminal_to_the_shell_until_it_is_continued(stack: Path) -> None:
+@pytest.mark.parametrize("in_a_dialog", [False, True])
+def test_ctrl_z_gives_the_terminal_to_the_shell_until_it_is_continued(stack: Path, in_a_dialog: bool) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
+        if in_a_dialog:
+            terminal.press(b"w", "Compact…")
         terminal.send(b"\x1a")
         _, status = os.waitpid(terminal.process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
@@ -145,8 +148,8 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_until_it_is_continued(stack: Pat
         assert terminal.faults() == []
         since = len(terminal.written)
         terminal.signal(signal.SIGCONT)
-        terminal.until("300 refs", since)
-        terminal.send(b"q")
+        terminal.until("Compact…" if in_a_dialog else "300 refs", since)
+        terminal.send(b"qq" if in_a_dialog else b"q")
         assert terminal.end() == 0
         assert terminal.faults() == []
 

@@ -89,7 +89,10 @@ def test_six_lessons_right_and_wrong_at_both_sizes() -> None:
         assert "space marks the table" in await press("question_mark", *"marks")
         await press("escape", *["left"] * len(LESSONS))
         assert again.number == 0
-        await press(*["right"] * (len(LESSONS) + 1))
+        said = await press(*["right"] * len(LESSONS))
+        assert "enter Quit" in said
+        assert "Next" not in said
+        await press("right")
         assert again.number == len(LESSONS)
         await pilot.press("enter")
 
