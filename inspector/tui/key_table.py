@@ -258,6 +258,8 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("open", "repair", "Repair…", 15),
         Use("repair", "repair"),
         Use("compact", "compact", rank=18),
+        Use("open", "say_why_not", is_listed=False),
+        Use("compact", "say_why_not", is_listed=False),
         Use("file-sizes", "measure", rank=48),
         Use("other-view", "other_view", "Over time", 22),
         Use("stop", "leave", "Clear or stop"),

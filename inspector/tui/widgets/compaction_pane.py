@@ -271,6 +271,8 @@ class CompactionPane(Vertical, TellsState):
             return False
         if action in ("dry_run", "compact") and not self.study.mergeable:
             return None
+        if action == "say_why_not":
+            return not self.study.mergeable
         return True
 
     def on_key(self) -> None:
@@ -429,6 +431,17 @@ class CompactionPane(Vertical, TellsState):
         target = self.study.target
         if not self.refuses(target):
             self.post_message(self.CompactWanted(target))
+
+    def action_say_why_not(self) -> None:
+        """Tell why the keys that merge a range are dimmed."""
+        marked = self.study.marked
+        self.notify(
+            f"Table {marked.start} is marked; one table alone is not merged: mark another one."
+            if marked
+            else "There is nothing to merge: mark tables with space, or all with A."
+            if len(self.study.tables) > 1
+            else "There is nothing to merge."
+        )
 
     async def action_repair(self) -> None:
         """Show what repairs the damage, as the screen does."""

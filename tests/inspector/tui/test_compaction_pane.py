@@ -19,6 +19,7 @@ from engine.merge import CompactionPlan, plan_compaction
 from engine.stack import Stack, StackOptions
 from inspector.model import Blocked, PastCompaction, Session, StackView, TableSize
 from inspector.text import file_size
+from inspector.tui import MainScreen
 from inspector.tui.widgets.axis import Axis
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.geometry import BarList
@@ -30,6 +31,7 @@ from tests.support.screens import (
     WIDE,
     branches,
     drive,
+    inspect,
     make_stack,
     make_tall_stack,
     shown_lines,
@@ -683,3 +685,18 @@ def test_playing_is_said_and_ends_with_a_key_or_when_it_is_not_seen(stack: Path)
         assert pane.shown.hidden
 
     assert show(stack, steps).escaped == 0
+
+
+@pytest.mark.parametrize("key", ["c", "enter"])
+def test_a_key_that_has_nothing_to_merge_says_why(tmp_path: Path, key: str) -> None:
+    stack = make_stack(tmp_path / "one", (branches(3), []))
+
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await pilot.press("4", key)
+        await pilot.pause()
+        assert [one.message for one in pilot.app._notifications] == ["There is nothing to merge."]
+        await pilot.press("space", key)
+        await pilot.pause()
+        assert "one table alone is not merged" in [one.message for one in pilot.app._notifications][-1]
+
+    inspect(stack, steps)
