@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -124,8 +125,10 @@ class Workplace:
         place = safe_name(str(self.directory))
         if POSIX and os.statvfs(self.directory).f_flag & os.ST_RDONLY:
             raise RefusedError(f"{place} is on a file system that is mounted read-only")
-        me, owner = user_id(), self.directory.stat().st_uid
-        whose = "" if me is None else f": it belongs to user {owner}, and you are user {me}"
+        me, status = user_id(), self.directory.stat()
+        whose = "" if me is None else f": it belongs to user {status.st_uid}, and you are user {me}"
+        if me == status.st_uid:
+            whose = f": it is yours, with mode {stat.S_IMODE(status.st_mode):04o}"
         raise RefusedError(f"no permission to write in {place}{whose}")
 
     @property

@@ -407,7 +407,8 @@ def test_read_only_refuses_every_action(stack: Path) -> None:
     assert stack_files(stack) == before
 
 
-def test_without_permission_the_reason_is_given_before_planning() -> None:
+@pytest.mark.parametrize("is_own", [False, True])
+def test_without_permission_the_reason_is_given_before_planning(is_own: bool) -> None:
     # Not in tmp_path, into which others than the owner cannot even look.
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o755)
@@ -415,10 +416,15 @@ def test_without_permission_the_reason_is_given_before_planning() -> None:
         place = workplace(directory)
         directory.chmod(0o555)
         root = os.geteuid() == 0
+        if not root and not is_own:
+            pytest.skip("only root can have a directory of another user")
+        if is_own and root:
+            os.chown(directory, 65534, -1)
         if root:  # whom no permission stops
             os.seteuid(65534)
+        whose = "it is yours, with mode 0555" if is_own else "it belongs to user 0, and you are user 65534"
         try:
-            with pytest.raises(RefusedError, match=r"no permission to write in .*/reftable: it belongs to"):
+            with pytest.raises(RefusedError, match=f"no permission to write in .*/reftable: {whose}"):
                 place.require_writable()
         finally:
             if root:
