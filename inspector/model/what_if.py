@@ -133,8 +133,8 @@ class Course:
         self.moments = tuple(moments)
         self.last = self.moments[-1].last if self.moments else len(self.begin)
         """The last transaction."""
-        self.most = max((moment.tables for moment in self.moments), default=len(self.begin))
-        """The most tables that there were behind a transaction."""
+        self.most = max(len(self.begin), *(moment.tables for moment in self.moments), 0)
+        """The most tables that there were, at the beginning or behind a transaction."""
         self.added = self.added_by(len(self.moments))
 
     def added_by(self, moments: int) -> int:

@@ -66,7 +66,7 @@ there is nothing to stop.
         self._changes = Changes(old, new)
         self._rows = ChangeRows(self._changes, frozenset(KINDS))
         columns = ref_columns(lambda row: Cell(MARKS[row.kind], LOOKS[row.kind]), "before", "after")
-        super().__init__(title, VirtualList(columns, self._rows, empty="no changes"), classes="-wide")
+        super().__init__(title, VirtualList(columns, self._rows), classes="-wide")
         self._hash_size = hash_size
         self._logs = LogChanges(0, 0)
         self._logs_counted = False
@@ -159,9 +159,12 @@ there is nothing to stop.
 
     def _show_state(self) -> None:
         parts: list[Content | str | tuple[str, str]] = []
+        self._list.empty = "no changes"
         for kind, count in self._changes.counts.items():
             text = f"{MARKS[kind]} {count:,} {kind}"
             hidden = kind not in self._rows.kinds
+            if hidden and count:
+                self._list.empty = "no changes of the kinds that are shown"
             parts += [(f"({text}, hidden)", "$foreground-muted") if hidden else (text, "bold"), "   "]
         # What can be read of damaged tables is compared all the same: what is lost of them may have changed.
         damage = iter(damage_met(self._tables).values())

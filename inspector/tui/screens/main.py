@@ -252,7 +252,8 @@ class MainScreen(NavigableScreen):
         merged = f"merge {counted(tables, 'table')}, or some of them, into one"
         if len(marked) > 1:
             merged = f"merge the marked tables, {positions_text(marked)}, into one"
-        beside = counted(len(self._unlisted), "file") if self._unlisted else "nothing"
+        left = sum(file.is_removable for file in self._unlisted)
+        beside = counted(left, "file") if left else "nothing"
         errors = self._health_known.counts().errors
         known = f"{counted(errors, 'error')}: check all and " if errors else "check all, and "
         lock, what = self._lock, "no lock lies beside the tables"

@@ -121,6 +121,12 @@ def test_sizes_in_turn_are_what_log2_never_merges(word: str) -> None:
     assert with_tables.moments[-1].tables >= 100
 
 
+def test_the_most_tables_may_be_those_of_the_beginning() -> None:
+    found = course(named("one size"), 10, "geometric", [100] * 50)
+    assert found.moments[-1].tables < 50
+    assert found.most == 50
+
+
 def test_equal_sizes_are_merged_by_both_and_big_ones_part_the_small_in_log2() -> None:
     equal = [course(named("one size"), 1000, rule) for rule in RULES]
     assert all(found.most <= 12 for found in equal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from inspector.tui.screens.plan import ActionScreen
 from tests.support.screens import branches, inspect, make_stack, press, settle, shown_lines
 
 
-def row(pilot: Pilot[Any]) -> str:
-    """The line of undo."""
-    return next(line for line in shown_lines(pilot.app) if " Undo…" in line)
+def row(pilot: Pilot[Any], change: str = "Undo…") -> str:
+    """The line of a change."""
+    return next(line for line in shown_lines(pilot.app) if f" {change}" in line)
 
 
 def test_undo_says_what_it_takes_back_or_why_there_is_nothing(tmp_path: Path) -> None:
@@ -52,3 +53,21 @@ def test_undo_says_what_it_takes_back_or_why_there_is_nothing(tmp_path: Path) ->
         assert "take back the undo of " in await menu()
 
     inspect(stack, steps)
+
+
+def test_clean_counts_what_it_removes_and_not_what_it_leaves_alone(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path / "reftable", (branches(2), []), (branches(3, 2), []))
+    lock = stack / "tables.list.lock"
+    told: list[str] = []
+
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "w")
+        told.append(row(pilot, "Clean…"))
+
+    with lock.open("xb"):
+        inspect(stack, steps)
+    (stack / "0x000000000003-0x000000000003-5eedbed5.temp.a1b2c3").write_bytes(b"REFT")
+    lock.unlink()
+    os.utime(stack / "0x000000000003-0x000000000003-5eedbed5.temp.a1b2c3", (0, 0))
+    inspect(stack, steps)
+    assert ["nothing beside" in told[0], "1 file beside" in told[1]] == [True, True]

@@ -89,7 +89,7 @@ def test_kinds_are_hidden_and_shown_and_the_cursor_stays_on_its_change(stack: Pa
         assert changes(app).source.count == 1
         assert current(app) == branch(900)
         await press_keys(pilot, "C")
-        assert "no changes" in text(app)
+        assert "no changes of the kinds that are shown" in text(app)
         await press_keys(pilot, "C", "D", "U")
         assert changes(app).source.count == 5
         await press_keys(pilot, "g", "j", "j", "j")
