@@ -19,7 +19,7 @@ from inspector.tui.navigation import ListSpot
 from inspector.tui.widgets.prefix_list import PrefixList
 from inspector.tui.widgets.record_pane_base import DEBOUNCE, RecordPane
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
-from inspector.tui.work import Job
+from inspector.tui.work import Job, Jobs
 
 _KEYS = """f goes to the first name that begins with what you type, or comes after it, through the index.
     s sorts by the next column, S turns the order round; a click on the title of a column does both.
@@ -64,6 +64,7 @@ class RefsPane(RecordPane[RefRow]):
         self._tree_pane.display = False
         self._tree_of: object = None  # the rows that the tree is of
         self._is_on_ref = False  # the cursor of the tree
+        self._jobs = Jobs(self)
 
     @property
     def shows_tree(self) -> bool:

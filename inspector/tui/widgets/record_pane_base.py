@@ -6,7 +6,6 @@ What is copied and exported is read in workers, by those who are told that it is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 from textual import on
@@ -17,19 +16,15 @@ from textual.widgets import Input
 from engine.table import Table
 from inspector.model import Arrangement, Session
 from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SortedRows
-from inspector.text import error_text, shown
+from inspector.text import error_text
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.arranged_pane import ArrangedPane
 from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
-from inspector.tui.work import Job, Jobs
 
 DEBOUNCE: Final = 0.12
 """Seconds after a letter in which another one may come before the filter is applied."""
-
-SHORT_FOR: Final = (b"", b"refs/", b"refs/tags/", b"refs/heads/", b"refs/remotes/")
-"""What a name may be short for, in the order of git (`git rev-parse`): the whole name comes first."""
 
 Row = TypeVar("Row", RefRow, LogRow)
 
@@ -60,7 +55,6 @@ class RecordPane(ArrangedPane[Row]):
         self._debounce = debounce
         self._typing: Timer | None = None
         self._offers_objects = False
-        self._jobs = Jobs(self)
         self._origin: Any = None  # the key that the cursor was on before a jump
 
     def offer_objects(self, can_show: bool) -> None:
@@ -129,46 +123,14 @@ class RecordPane(ArrangedPane[Row]):
 
     @on(Input.Changed, ".jump")
     def _jump_typed(self, event: Input.Changed) -> None:
-        self._jobs.drop("jump")
-        self._say_jump("")
-        if event.value and (now := self.arrangement) is not None:
-            typed = event.value.encode("utf-8", "surrogateescape")
-            self._jobs.start("jump", partial(self._find_jump, now, typed), self._jump_to)
-
-    def _find_jump(self, now: Arrangement[Row], typed: bytes, job: Job) -> tuple[bytes, bool]:
-        """The beginning of a name that is meant, and whether any begins so; in a thread."""
-        rows = self.KIND.rows(now.merged, deletions=now.shape.shows_deletions)
-        for place in SHORT_FOR:
-            job.check()
-            found = rows.rows_at(self.KIND.first_key(place + typed), 1)
-            if any(row.record.name.startswith(place + typed) for row in found):
-                return place + typed, True
-        return typed, False
-
-    def _jump_to(self, found: tuple[bytes, bool]) -> None:
-        name, is_there = found
-        self._seek(self.KIND.first_key(name))
-        if not is_there:
-            self._say_jump(f"no name begins with {shown(name)}, here or below refs/: this comes next")
-
-    def _say_jump(self, wrong: str) -> None:
-        """Say it in the line of the prompt, or, where that is left by now, in a notice."""
-        if wrong and not isinstance(self.screen.focused, Prompt):
-            self.notify(f"{wrong[0].upper()}{wrong[1:]}.", severity="warning")
-        elif wrong != self._typed_wrong:
-            self._typed_wrong = wrong
-            self._say()
+        if event.value:
+            name = event.value.encode("utf-8", "surrogateescape")
+            self._seek(self.KIND.first_key(name))
 
     @on(Prompt.Left, ".jump")
     def _jump_left(self, event: Prompt.Left) -> None:
-        if not event.kept:
-            self._jobs.drop("jump")
         if not event.kept and self._origin is not None:
             self._seek(self._origin)
-        wrong = self._typed_wrong
-        self._say_jump("")
-        if event.kept:
-            self._say_jump(wrong)
         self._bar.show_prompt("filter" if self._bar.typed else None)
 
     # Order and tombstones.

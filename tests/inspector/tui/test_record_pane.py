@@ -138,25 +138,6 @@ def test_a_jump_goes_to_the_first_name_from_there_on_and_escape_goes_back(stack:
     with_panes(stack, steps)
 
 
-def test_a_jump_takes_short_names_as_git_does_and_says_where_no_name_begins_so(stack: Path) -> None:
-    async def steps(pilot: Pilot[Any], app: PaneApp) -> None:
-        await press(pilot, "f")
-        await enter(pilot, "v1")
-        assert at(app) == b"refs/tags/v1"
-        await enter(pilot, "branch-00003")
-        assert at(app) == branch(300)
-        await enter(pilot, "heads/branch-00004")
-        assert at(app) == branch(400)
-        assert "no name begins" not in text(app)
-        await enter(pilot, "refs/heads/branch-00003x")
-        assert at(app) == branch(400)
-        assert "no name begins with refs/heads/branch-00003x" in text(app)
-        await enter(pilot, "branch-00003")
-        assert "no name begins" not in text(app)
-
-    with_panes(stack, steps)
-
-
 def test_a_jump_to_what_is_not_counted_yet_shows_it_at_once_and_its_number_later(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
