@@ -56,6 +56,9 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
         counts = contents_of(draft.known.path, unlimited)
         # Log entries may be newer than the table says, as far as the next table leaves them.
         limits = limits[0], max(limits[1], min(counts.highest_log, following - 1))
+        if limits[1] >= HIGHEST_LIMIT:  # it ends with its last update index, which may be of what is left out
+            end = max(limits[0], counts.highest_ref, counts.highest_log)
+            limits = limits[0], min(limits[1], end)
         inputs = tuple(
             one._replace(limits=(one.limits[0], limits[1]), own_limits=one.limits) for one in inputs
         )

@@ -351,6 +351,19 @@ def test_a_limit_that_was_never_set_ends_with_the_records(directory: Path, place
         write(stack, [0])
 
 
+def test_so_it_does_where_its_last_update_is_of_a_ref_that_is_left_out(tmp_path: Path) -> None:
+    """As fsck says of what is written: of a table that high, limits are those of its records."""
+    low, name = 2**62 + 8, "0x000000000001-0x000000000009-00000001.ref"
+    names = [b"refs/heads/..", b"refs/heads/a"]
+    refs = [RefRecord(ref, low + 1 - number, oid(1)) for number, ref in enumerate(names)]
+    write_table(tmp_path / name, refs)
+    list_tables(tmp_path, [name])
+    change_byte(tmp_path / name, -1)
+    mended = mend(tmp_path)
+    assert [table.limits for table in mended.plan.tables] == [(low, low)]
+    assert errors(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     "name", ["0x000000000003-0x000000000003-00000009", "0x000000000003-0xffffffffffffffff-1"]
 )
