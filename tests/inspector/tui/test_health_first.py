@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from textual.pilot import Pilot
 
 from engine.format import RefRecord
 from engine.fsck import Finding
@@ -25,6 +27,8 @@ from tests.support.handmade import change_byte
 from tests.support.screens import branches, damage_block, log, make_stack, open_session, press, settle
 from tests.support.stacks import listed
 from tests.support.tables import oid
+
+_T = TypeVar("_T")
 
 _WATCH = 3600.0  # seconds: watched, but no look comes
 
@@ -54,22 +58,31 @@ def _lose_line(stack: Path) -> None:
     (stack / "tables.list").write_text(lines[1])
 
 
+def _opened(stack: Path, steps: Callable[[Pilot[Any], InspectorApp], Awaitable[_T]]) -> _T:
+    """Open a stack, watching it, and go through the steps from the first moment on."""
+
+    async def run() -> _T:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30), notifications=True) as pilot:
+                return await steps(pilot, app)
+
+    return asyncio.run(run())
+
+
 def _open(stack: Path, *keys: str) -> tuple[str, str]:
     """The tab that is shown after the first moments and these keys, and what the tab of Health is called."""
 
-    async def run() -> tuple[str, str]:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                for key in keys:
-                    await pilot.press(key)
-                await settle(pilot)
-                main = app.screen
-                assert isinstance(main, MainScreen)
-                tabs = main.query_one(TabLine)
-                return tabs.active, tabs._labels["health"].plain
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> tuple[str, str]:
+        for key in keys:
+            await pilot.press(key)
+        await settle(pilot)
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        tabs = main.query_one(TabLine)
+        return tabs.active, tabs._labels["health"].plain
 
-    return asyncio.run(run())
+    return _opened(stack, steps)
 
 
 @pytest.fixture
@@ -98,20 +111,17 @@ def test_who_has_gone_elsewhere_by_then_is_left_there(stack: Path) -> None:
 def test_who_has_gone_back_from_health_is_not_led_there_again(stack: Path) -> None:
     _damage_log_block(stack)
 
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                await settle(pilot)
-                main = app.screen
-                assert isinstance(main, MainScreen)
-                assert main.query_one(TabLine).active == "health"
-                await press(pilot, "1")
-                await main.on_health_pane_changed()  # more is found, in the same moments
-                assert main._health_known.stops_git
-                assert main.query_one(TabLine).active == "refs"
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        await settle(pilot)
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        assert main.query_one(TabLine).active == "health"
+        await press(pilot, "1")
+        await main.on_health_pane_changed()  # more is found, in the same moments
+        assert main._health_known.stops_git
+        assert main.query_one(TabLine).active == "refs"
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 @pytest.mark.parametrize("harm", [_lock, lambda stack: damage_block(stack, 0, 1)], ids=["lock", "block"])
@@ -125,62 +135,53 @@ def test_so_is_what_is_found_by_reading_a_stack_too_big_to_be_checked_unasked(
     monkeypatch.setattr(live, "_SMALL", 0)
     monkeypatch.setattr(main_screen, "_FIRST_LOOKS", 0)
 
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                main = app.screen
-                assert isinstance(main, MainScreen)
-                for _ in range(looks):
-                    main._look()
-                await settle(pilot)
-                tabs = main.query_one(TabLine)
-                assert tabs.active == "health"
-                assert tabs._labels["health"].plain.startswith(("Health X", "Health !"))
-                assert not main._health_known.is_checked
-                met = [one.message for one in main._health_known.findings()]
-                assert len(met) == 1
-                await press(pilot, "v")  # which tells more of it, and nothing twice
-                found = [one.message for one in main._health_known.findings()]
-                assert main._health_known.is_checked
-                assert found
-                assert not [message for message in found if message.endswith(" cannot be read)")]
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        for _ in range(looks):
+            main._look()
+        await settle(pilot)
+        tabs = main.query_one(TabLine)
+        assert tabs.active == "health"
+        assert tabs._labels["health"].plain.startswith(("Health X", "Health !"))
+        assert not main._health_known.is_checked
+        met = [one.message for one in main._health_known.findings()]
+        assert len(met) == 1
+        await press(pilot, "v")  # which tells more of it, and nothing twice
+        found = [one.message for one in main._health_known.findings()]
+        assert main._health_known.is_checked
+        assert found
+        assert not [message for message in found if message.endswith(" cannot be read)")]
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 def test_who_has_read_the_refs_of_a_sound_stack_is_not_led_away_from_them(stack: Path) -> None:
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                await settle(pilot)
-                main = app.screen
-                assert isinstance(main, MainScreen)
-                for _ in range(main_screen._FIRST_LOOKS + 1):
-                    main._look()
-                    await settle(pilot)
-                _lock(stack)
-                main._look_beside()
-                await settle(pilot)
-                assert main._health_known.stops_git
-                assert main.query_one(TabLine).active == "refs"
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        await settle(pilot)
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        for _ in range(main_screen._FIRST_LOOKS + 1):
+            main._look()
+            await settle(pilot)
+        _lock(stack)
+        main._look_beside()
+        await settle(pilot)
+        assert main._health_known.stops_git
+        assert main.query_one(TabLine).active == "refs"
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 def test_a_repair_is_planned_for_who_asks_before_it_is_known_what_is_wrong(stack: Path) -> None:
     _damage_log_block(stack)
 
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                app.simulate_key("r")
-                await settle(pilot)
-                assert isinstance(app.screen, RepairScreen)
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        app.simulate_key("r")
+        await settle(pilot)
+        assert isinstance(app.screen, RepairScreen)
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 def _assert_it_is_said_how_a_repair_is_planned(app: InspectorApp) -> None:
@@ -189,15 +190,12 @@ def _assert_it_is_said_how_a_repair_is_planned(app: InspectorApp) -> None:
 
 
 def test_where_nothing_is_known_to_be_wrong_the_key_of_a_repair_says_how_one_is_planned(stack: Path) -> None:
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30), notifications=True) as pilot:
-                await settle(pilot)
-                await press(pilot, "r")
-                _assert_it_is_said_how_a_repair_is_planned(app)
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        await settle(pilot)
+        await press(pilot, "r")
+        _assert_it_is_said_how_a_repair_is_planned(app)
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 @pytest.mark.parametrize(("tables", "phase"), [(2, Phase.PLANNING), (2, Phase.PLANNED), (0, Phase.PLANNED)])
@@ -227,41 +225,35 @@ def test_it_says_so_too_to_who_asks_before_it_is_known_that_nothing_is_wrong(
     monkeypatch.setattr(health_pane, "diagnose", check)
     monkeypatch.setattr(RepairAction, "plan", plan)
 
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30), notifications=True) as pilot:
-                try:
-                    await pilot.press("r")
-                    page = app.screen
-                    assert isinstance(page, RepairScreen)
-                    if phase is Phase.PLANNED:
-                        plans.set()
-                    while page.phase is not phase:
-                        await pilot.pause(0.01)
-                finally:
-                    checks.set()
-                while app.screen is page:
-                    await pilot.pause(0.01)
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        try:
+            await pilot.press("r")
+            page = app.screen
+            assert isinstance(page, RepairScreen)
+            if phase is Phase.PLANNED:
                 plans.set()
-                await settle(pilot)
-                _assert_it_is_said_how_a_repair_is_planned(app)
+            while page.phase is not phase:
+                await pilot.pause(0.01)
+        finally:
+            checks.set()
+        while app.screen is page:
+            await pilot.pause(0.01)
+        plans.set()
+        await settle(pilot)
+        _assert_it_is_said_how_a_repair_is_planned(app)
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 def test_for_a_lock_that_stops_git_a_repair_is_planned_beside_health_too(stack: Path) -> None:
     _lock(stack)
 
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                await settle(pilot)
-                await press(pilot, "1", "r")
-                assert isinstance(app.screen, RepairScreen)
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        await settle(pilot)
+        await press(pilot, "1", "r")
+        assert isinstance(app.screen, RepairScreen)
 
-    asyncio.run(run())
+    _opened(stack, steps)
 
 
 def test_a_small_stack_is_checked_again_a_moment_after_it_has_changed(tmp_path: Path) -> None:
@@ -270,24 +262,21 @@ def test_a_small_stack_is_checked_again_a_moment_after_it_has_changed(tmp_path: 
         tmp_path / "reftable", ([RefRecord(b"refs/heads/\x1b[2J", 1, oid(1))], []), (branches(2, 2), [])
     )
 
-    async def run() -> None:
-        with open_session(stack) as session:
-            app = InspectorApp(session, watch=_WATCH)
-            async with app.run_test(size=(100, 30)) as pilot:
-                await settle(pilot)
-                main = app.screen
-                assert isinstance(main, MainScreen)
-                tabs = main.query_one(TabLine)
-                assert tabs._labels["health"].plain.endswith("!1")
-                with Stack.open(stack) as writer:
-                    writer.compact_all()
-                main._look()
-                await settle(pilot)
-                assert not main._health_known.is_checked
-                for _ in range(4):
-                    main._look()
-                await settle(pilot)
-                assert main._health_known.is_checked
-                assert tabs._labels["health"].plain.endswith("!1")
+    async def steps(pilot: Pilot[Any], app: InspectorApp) -> None:
+        await settle(pilot)
+        main = app.screen
+        assert isinstance(main, MainScreen)
+        tabs = main.query_one(TabLine)
+        assert tabs._labels["health"].plain.endswith("!1")
+        with Stack.open(stack) as writer:
+            writer.compact_all()
+        main._look()
+        await settle(pilot)
+        assert not main._health_known.is_checked
+        for _ in range(4):
+            main._look()
+        await settle(pilot)
+        assert main._health_known.is_checked
+        assert tabs._labels["health"].plain.endswith("!1")
 
-    asyncio.run(run())
+    _opened(stack, steps)
