@@ -83,6 +83,7 @@ def lost_logs(directory: Path, made: Input, beside: Sequence[TableFile]) -> Iter
             if name not in gone:
                 record = salvaged.table.read_ref(name)
                 is_lost = record is None and salvaged.losses.may_have_lost(name)
+                # Of one name: they come by names.
                 gone = {name: not is_lost and (record is None or record.is_deletion)}
             if not gone[name]:
                 kept.append(item)

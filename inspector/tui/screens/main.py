@@ -253,7 +253,9 @@ class MainScreen(NavigableScreen):
         if len(marked) > 1:
             merged = f"merge the marked tables, {positions_text(marked)}, into one"
         left = sum(file.is_removable for file in self._unlisted)
-        beside = counted(left, "file") if left else "nothing"
+        beside = f"{counted(left, 'file')} beside the tables" if left else "nothing beside the tables"
+        if self._unlisted and not left:  # not all are compared before it is planned
+            beside = "no file is known to be"
         errors = self._health_known.counts().errors
         known = f"{counted(errors, 'error')}: check all and " if errors else "check all, and "
         lock, what = self._lock, "no lock lies beside the tables"
@@ -265,9 +267,7 @@ class MainScreen(NavigableScreen):
             screens.Change("add", "Add…", "write a transaction: create, move and delete refs", broken),
             screens.Change("compact", "Compact…", merged, broken or few),
             screens.Change("expire", "Expire…", "drop old reflog entries", broken),
-            screens.Change(
-                "clean", "Clean…", f"remove what crashes left: {beside} beside the tables", broken
-            ),
+            screens.Change("clean", "Clean…", f"remove what crashes left: {beside}", broken),
             screens.Change("repair", "Repair…", f"{known}plan what repairs it"),
             screens.Change("unlock", "Unlock…", what, "" if lock is not None else what),
             screens.Change("undo", _UNDO, "go back to what was before the last change"),
