@@ -10,7 +10,7 @@ it stands.
 The deflated bytes of a log block are made anew and brought to the length they had by empty deflate blocks,
 which no reader notices. Where they are longer, words become plain, then ids. A block that has hardly anything
 but names may still be a few bytes longer; then what follows moves, indexes and footer say so, and the next
-blocks are made shorter. A table that is longer in the end is told.
+blocks are made shorter. A table that has another length in the end is told.
 
 Names of files stay as far as they are those of tables, locks and temporary files.
 """
@@ -222,7 +222,8 @@ class _Copier:
                 self._progress(Progress("replace", self.done + at, None))
         longer = self._moved(layout.end) - layout.end
         if longer:
-            words = f"{longer} bytes longer" if longer > 0 else f"{-longer} bytes shorter"
+            size = "1 byte" if abs(longer) == 1 else f"{abs(longer)} bytes"
+            words = f"{size} longer" if longer > 0 else f"{size} shorter"
             self._differs(f"{words}, since its log blocks deflate otherwise")
 
     def _fields(self, span: Fields, data: bytes) -> bytes:

@@ -412,7 +412,8 @@ def test_the_anonymous_copy_of_a_broken_stack_is_told(busy: Busy, tmp_path: Path
     table.write_bytes(flipped(table.read_bytes(), 60, 0xFF)[:-20])
     done = run("export", "--anonymize", repo.path, tmp_path / "copy")
     assert done.lines[0].startswith(f"{len(listed(repo.reftable)) + 1} files, ".encode())
-    assert all(" longer, since " in line for line in done.err.splitlines()), done.err
+    # By the words that are drawn, a table may end up longer or shorter.
+    assert all("since its log blocks deflate" in line for line in done.err.splitlines()), done.err
     mine, original = run("fsck", tmp_path / "copy"), run("fsck", repo.reftable)
     assert (mine.code, original.code) == (1, 1)
     assert len(mine.lines) == len(original.lines)
