@@ -27,7 +27,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from engine.errors import FormatError
+from engine.errors import FormatError, counted
 from engine.export.deflating import deflated_to
 from engine.export.target import new_directory
 from engine.export.words import PLAINEST, SHORTEST_ID, SHORTEST_WORD, Collected, Replacements
@@ -222,9 +222,8 @@ class _Copier:
                 self._progress(Progress("replace", self.done + at, None))
         longer = self._moved(layout.end) - layout.end
         if longer:
-            size = "1 byte" if abs(longer) == 1 else f"{abs(longer)} bytes"
-            words = f"{size} longer" if longer > 0 else f"{size} shorter"
-            self._differs(f"{words}, since its log blocks deflate otherwise")
+            size, than = counted(abs(longer), "byte"), "longer" if longer > 0 else "shorter"
+            self._differs(f"{size} {than}, since its log blocks deflate otherwise")
 
     def _fields(self, span: Fields, data: bytes) -> bytes:
         """Header or footer: numbers that make no sense become others that make none."""
